@@ -1,0 +1,62 @@
+"""The helper package of the Mistral Small 3.1 course: start the model, talk to it, see this machine.
+
+Everything is loaded on first use, so that `import labkit` stays quick and needs no engine.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from labkit.errors import LabkitError
+    from labkit.hardware import Machine, machine
+    from labkit.planner import Cost, cost
+    from labkit.reply import Reply, ToolCall
+    from labkit.server import Status, status, stop
+    from labkit.session import Session, connect, start
+
+_HOME_OF = {
+    "LabkitError": "errors",
+    "Machine": "hardware",
+    "machine": "hardware",
+    "Cost": "planner",
+    "cost": "planner",
+    "Reply": "reply",
+    "ToolCall": "reply",
+    "Status": "server",
+    "status": "server",
+    "stop": "server",
+    "Session": "session",
+    "connect": "session",
+    "start": "session",
+}
+
+__all__ = [
+    "Cost",
+    "LabkitError",
+    "Machine",
+    "Reply",
+    "Session",
+    "Status",
+    "ToolCall",
+    "connect",
+    "cost",
+    "machine",
+    "start",
+    "status",
+    "stop",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name from its module the first time it is asked for."""
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'labkit' has no attribute {name!r}")
+    value = getattr(import_module(f"labkit.{_HOME_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

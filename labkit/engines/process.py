@@ -1,0 +1,113 @@
+"""A server's processes: start them apart from ours, tell whether they live, end them all."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import psutil
+
+_BORN_TOLERANCE_S = 1.0
+
+
+def spawn(argv: tuple[str, ...], env: dict[str, str], log: Path, folder: Path) -> tuple[int, float]:
+    """Start a process in a session of its own, which outlives ours; its output goes to `log`.
+
+    Returns its pid and its time of birth. Raises OSError if the log cannot be written.
+    """
+    with open(log, "ab") as output:
+        process = subprocess.Popen(
+            argv,
+            env=env,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    born = psutil.Process(process.pid).create_time()
+    # Whoever started a process must wait for it, or it stays a zombie after its end.
+    threading.Thread(target=process.wait, daemon=True).start()
+    return process.pid, born
+
+
+def alive(pid: int, create_time: float) -> bool:
+    """Whether the very process that was born at `create_time` still runs."""
+    try:
+        process = psutil.Process(pid)
+        same = abs(process.create_time() - create_time) < _BORN_TOLERANCE_S
+        return same and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
+
+
+def family(pid: int, create_time: float) -> list[psutil.Process]:
+    """The process and all that it started, orphans included; empty if the pid belongs to somebody else now.
+
+    Orphans are found by their session id: the kernel gives no new process a pid that a session still uses.
+    """
+    try:
+        head = psutil.Process(pid)
+        if abs(head.create_time() - create_time) >= _BORN_TOLERANCE_S:
+            return []
+        found = {head, *head.children(recursive=True)}
+    except psutil.Error:
+        found = set()
+    for process in psutil.process_iter():
+        try:
+            if os.getsid(process.pid) == pid:
+                found.add(process)
+        except OSError:
+            continue
+    return [process for process in found if _running(process)]
+
+
+def end(pid: int, create_time: float, grace_s: float = 10) -> int:
+    """End the whole family: ask first, then force after `grace_s` seconds. Returns how many it had."""
+    processes = family(pid, create_time)
+    for process in processes:
+        if process.pid == pid:  # a server that is asked ends its own workers in order
+            _signal(process, force=False)
+    deadline = time.monotonic() + grace_s
+    while family(pid, create_time) and time.monotonic() < deadline:
+        if not alive(pid, create_time):  # orphans have nobody left to ask them
+            for process in family(pid, create_time):
+                _signal(process, force=False)
+            deadline = min(deadline, time.monotonic() + grace_s / 3)
+        time.sleep(0.1)
+    left = [*family(pid, create_time), *filter(_running, processes)]
+    for process in left:
+        _signal(process, force=True)
+    psutil.wait_procs(left, timeout=grace_s)
+    return len(processes)
+
+
+def memory_bytes(pid: int, create_time: float) -> int:
+    """Resident memory of the whole family, in bytes. Pages shared between its processes count twice."""
+    total = 0
+    for process in family(pid, create_time):
+        try:
+            total += process.memory_info().rss
+        except psutil.Error:
+            continue
+    return total
+
+
+def _running(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
+
+
+def _signal(process: psutil.Process, *, force: bool) -> None:
+    try:
+        if force:
+            process.kill()
+        else:
+            process.terminate()
+    except psutil.Error:
+        pass

@@ -1,0 +1,108 @@
+"""vLLM: its command, composed from a recipe, and what its log says about how far it is."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import re
+import sys
+from pathlib import Path
+
+from labkit.engines.recipe import Command, Device, Recipe
+
+STAGES = [  # what the log says, and what it means; the one that comes last in the life of a server is first
+    (r"Application startup complete", "asking for a first word"),
+    (r"Starting vLLM server|Started server process", "opening the door"),
+    (r"init engine .* took", "engine ready, starting the web server"),
+    (r"KV cache size|kv_cache_utils|Capturing CUDA graph", "warming up"),
+    (r"Loading weights took|Model loading took", "making room for the conversation (the KV cache)"),
+    (r"Starting to load model|checkpoint shards|Loading weights", "loading the weights"),
+    (r"\(\S*Worker\S* pid=", "starting the worker"),
+    (r"Initializing a V1 LLM engine", "starting the engine"),
+    (r"Resolved architecture|Using max model len", "reading the model's description"),
+    (r"non-default args|vLLM API server version", "reading the flags"),
+]
+FIRST_STAGE = "starting Python and vLLM"
+
+_SITE = Path(__file__).parent / "site"
+_NOISE = re.compile(r"^\s*$|Traceback|^\s+|WARNING|INFO|See root cause|Engine core initialization failed")
+_ERROR = re.compile(r"[\w.]*(Error|Exception|Killed)\b|.*error:")
+_LONGEST = 400
+_PREFIX = re.compile(r"^\([^)]*pid=\d+\)\s*|ERROR \d\d-\d\d [\d:]+ \[[^]]*\]\s*")
+
+
+def command(recipe: Recipe, port: int) -> Command:
+    """The command that serves `recipe` on 127.0.0.1:`port`. Pure: it looks at nothing but its arguments.
+
+    It runs as a module, since the `vllm` script fails with the CPU build (its distribution has another name).
+    The API key is no part of it: pass it as the environment variable VLLM_API_KEY, which `ps` does not show.
+    """
+    argv = [sys.executable, "-m", "vllm.entrypoints.openai.api_server"]
+    argv += ["--model", recipe.model, "--served-model-name", recipe.served_name]
+    argv += ["--host", "127.0.0.1", "--port", str(port)]
+    if recipe.format == "mistral":
+        argv += ["--tokenizer-mode", "mistral", "--config-format", "mistral", "--load-format", "mistral"]
+    argv += ["--tool-call-parser", "mistral", "--enable-auto-tool-choice"]
+    argv += ["--max-model-len", str(recipe.max_model_len)]
+    argv += ["--limit-mm-per-prompt", json.dumps({"image": recipe.images})]
+    env = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
+    if recipe.device == "cpu":
+        argv += ["--enforce-eager"]
+        env |= {"VLLM_CPU_KVCACHE_SPACE": str(recipe.kv_cache_gib)}
+    else:
+        argv += ["--gpu-memory-utilization", f"{recipe.gpu_memory_utilization:.2f}"]
+    if recipe.offline:
+        env |= {"HF_HUB_OFFLINE": "1"}
+    return Command((*argv, *recipe.extra_flags), tuple(env.items()))
+
+
+def environment(composed: Command, key: str) -> dict[str, str]:
+    """The environment of a server's process: the present one, the command's, its key, our site folder."""
+    paths = [str(_SITE), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {
+        **os.environ,
+        **dict(composed.env),
+        "VLLM_API_KEY": key,
+        "PYTHONPATH": os.pathsep.join(paths),
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def build() -> Device | None:
+    """Which vLLM is installed here: "cpu", "cuda", or None for none."""
+    for name in ("vllm-cpu", "vllm"):
+        try:
+            version = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+        return "cpu" if name == "vllm-cpu" or "cpu" in version else "cuda"
+    return None
+
+
+def stage(log: str) -> str:
+    """What a server that wrote `log` is doing now, in words."""
+    for pattern, words in STAGES:
+        if re.search(pattern, log):
+            return words
+    return FIRST_STAGE
+
+
+def listens(log: str) -> bool:
+    """Whether the server that wrote `log` has come to take requests."""
+    return re.search(STAGES[0][0], log) is not None
+
+
+def last_words(log: str) -> str:
+    """The line of a dead server's `log` that says best why it died; "" for an empty log.
+
+    That is the last line that names an error, and is not the engine's "see root cause above"; where pydantic
+    refuses a flag, the reason stands in a line of its own.
+    """
+    lines = [_PREFIX.sub("", line) for line in log.splitlines()]
+    telling = [line.strip() for line in lines if not _NOISE.search(line)]
+    errors = [line for line in telling if _ERROR.match(line)]
+    reasons = re.findall(r"^\s*Value error, (.+?)(?: \[type=.*)?$", "\n".join(lines), re.MULTILINE)
+    if reasons and errors and "validation error" in errors[-1]:
+        errors = reasons
+    return (errors or telling or [""])[-1][:_LONGEST]

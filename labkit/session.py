@@ -1,0 +1,214 @@
+"""A session: our handle on one live model. Everything that talks to the model takes one."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from labkit import home, starting
+from labkit.display import Progress
+from labkit.engines import process
+from labkit.errors import LabkitError
+from labkit.images import chunks
+from labkit.reply import Reply
+
+if TYPE_CHECKING:
+    import openai
+
+    from labkit.images import Picture
+
+TEXT = {
+    "refused": "Nothing answers at {url}: the server is not running, or the address is wrong. "
+    "Start it with labkit.start() (or `labkit up`).",
+    "silent": "The server at {url} did not answer in time. `labkit status` says how it is.",
+    "key": "The server at {url} refuses this API key. labkit.connect() takes the right one for your own "
+    "server; for another, pass api_key=...",
+    "model": "The server at {url} does not know the model {model!r}. It serves: {known}.",
+    "path": "There is no chat at {url}: the address should end in /v1.",
+    "request": "The server did not accept the request: {why}",
+    "failed": "The server failed (HTTP {status}): {why}. `labkit logs` says more; "
+    "labkit.start() starts it again if need be.",
+    "none": "No server is running, and LABKIT_URL is not set. Start one with labkit.start() "
+    "(or `labkit up`), or name one: labkit.connect(url=...).",
+    "no_models": "The server at {url} serves no model.",
+    "connected": "Connected to **{model}** at {url}",
+}
+
+_SILENCE_S = 120.0
+
+
+class Session:
+    """A live model: `chat` with it, or use `client`, a plain `openai.OpenAI`, with `model` as its name."""
+
+    def __init__(self, url: str, api_key: str, model: str) -> None:
+        self.url = url
+        """The address of the OpenAI API, ending in /v1."""
+        self.api_key = api_key
+        self.model = model
+        """The name that requests use."""
+
+    @cached_property
+    def client(self) -> openai.OpenAI:
+        """The plain client, made on first use."""
+        return _client(self.url, self.api_key)
+
+    def chat(
+        self,
+        prompt: str | list[dict[str, Any]],
+        *,
+        image: Picture | Sequence[Picture] | None = None,
+        system: str | None = None,
+        tools: list[dict[str, Any]] | None = None,
+        temperature: float = 0.15,
+        max_tokens: int = 1024,
+        **extra: Any,
+    ) -> Reply:
+        """Ask the model; the reply streams.
+
+        prompt: a question, or a list of OpenAI messages. image: one or several (a path, bytes, a PIL image, a
+        URL), added to the last message. system: a system message put first. tools: OpenAI schemas. extra: any
+        other argument of `client.chat.completions.create`. Raises LabkitError if the server refuses.
+        """
+        messages = compose(prompt, image=image, system=system)
+        if tools:
+            extra["tools"] = tools
+        asked_at = time.monotonic()
+        with _explained(self):
+            client = self.client.with_options(max_retries=0)
+            stream: Any = client.chat.completions.create(  # type: ignore[call-overload]
+                model=self.model,
+                messages=messages,
+                temperature=temperature,
+                max_tokens=max_tokens,
+                stream=True,
+                stream_options={"include_usage": True},
+                **extra,
+            )
+        return Reply(stream, asked_at)
+
+    def __repr__(self) -> str:
+        return f"Session(model={self.model!r}, url={self.url!r}, api_key='…{self.api_key[-3:]}')"
+
+    def _repr_markdown_(self) -> str:
+        return TEXT["connected"].format(model=self.model, url=self.url)
+
+
+def start(
+    model: str = starting.POCKET,
+    *,
+    port: int | None = None,
+    timeout: float = 300,
+    progress: bool = True,
+    extra_flags: tuple[str, ...] = (),
+) -> Session:
+    """A session on the running server, which is started first if there is none.
+
+    model: "pocket", a Hugging Face name or a folder. port: on 127.0.0.1; by default the first free one from
+    8000 on. timeout: seconds to wait for the first answer. progress: say what is happening meanwhile.
+    extra_flags: for the engine, after the recipe's own. The server outlives this program; labkit.stop() ends
+    it. Raises LabkitError.
+    """
+    found = starting.up(
+        model, port=port, timeout=timeout, progress=Progress(progress), extra_flags=tuple(extra_flags)
+    )
+    return Session(found.url, found.key, found.model)
+
+
+def connect(url: str | None = None, api_key: str | None = None, model: str | None = None) -> Session:
+    """A session on a server that runs already, anywhere; it starts nothing.
+
+    url: of any OpenAI-compatible server; by default `$LABKIT_URL`, then the running server of this machine.
+    api_key: by default our own server's, `$LABKIT_API_KEY` for any other. model: by default the first one
+    that the server names.
+    """
+    own = home.read()
+    if own and not process.alive(own.pid, own.create_time):
+        own = None
+    url = url or os.environ.get("LABKIT_URL") or (own.url if own else None)
+    if url is None:
+        raise LabkitError(TEXT["none"])
+    url = url.rstrip("/")
+    url = url if url.endswith("/v1") else f"{url}/v1"
+    if own and url == own.url:
+        return Session(url, api_key or own.key, model or own.model)
+    api_key = api_key or os.environ.get("LABKIT_API_KEY")
+    session = Session(url, api_key or "EMPTY", model or "")
+    if not session.model:
+        with _explained(session):
+            names = _names(session)
+        if not names:
+            raise LabkitError(TEXT["no_models"].format(url=url))
+        session.model = names[0]
+    return session
+
+
+def compose(
+    prompt: str | list[dict[str, Any]],
+    *,
+    image: Picture | Sequence[Picture] | None = None,
+    system: str | None = None,
+) -> list[dict[str, Any]]:
+    """The messages of a request: the system message first, images in front of the last message's text."""
+    asked = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else prompt
+    messages: list[dict[str, Any]] = list(asked)
+    if image is not None and messages:
+        text = messages[-1]["content"]
+        before = [{"type": "text", "text": text}] if isinstance(text, str) else list(text)
+        messages[-1] = {**messages[-1], "content": [*chunks(image), *before]}
+    return [{"role": "system", "content": system}, *messages] if system else messages
+
+
+def _client(url: str, api_key: str) -> openai.OpenAI:
+    import openai
+
+    here = urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1")
+    # A proxy set for the way out must not get in the way of our own machine.
+    inside = openai.DefaultHttpxClient(trust_env=False) if here else None
+    return openai.OpenAI(base_url=url, api_key=api_key, timeout=_SILENCE_S, http_client=inside)
+
+
+def _names(session: Session) -> list[str]:
+    return [each.id for each in session.client.with_options(max_retries=0).models.list()]
+
+
+@contextmanager
+def _explained(session: Session) -> Iterator[None]:
+    """Turn the client's errors into a sentence: what, why, and the command that mends it."""
+    import openai
+
+    try:
+        yield
+    except openai.APITimeoutError:
+        raise LabkitError(TEXT["silent"].format(url=session.url)) from None
+    except openai.APIConnectionError:
+        raise LabkitError(TEXT["refused"].format(url=session.url)) from None
+    except (openai.AuthenticationError, openai.PermissionDeniedError):
+        raise LabkitError(TEXT["key"].format(url=session.url)) from None
+    except openai.NotFoundError:
+        raise LabkitError(_not_found(session)) from None
+    except openai.APIStatusError as error:
+        text = "request" if error.status_code < 500 else "failed"
+        why = _reason(error).rstrip(".")
+        raise LabkitError(TEXT[text].format(status=error.status_code, why=why)) from None
+
+
+def _reason(error: openai.APIStatusError) -> str:
+    """The server's own words, without the envelope."""
+    body = error.body if isinstance(error.body, dict) else {}
+    return str(body.get("message") or error.message)
+
+
+def _not_found(session: Session) -> str:
+    """A 404 is a wrong model name, or a wrong address if the server cannot even say what it serves."""
+    import openai
+
+    try:
+        known = ", ".join(_names(session))
+    except openai.OpenAIError:
+        return TEXT["path"].format(url=session.url)
+    return TEXT["model"].format(url=session.url, model=session.model, known=known)

@@ -1,0 +1,241 @@
+"""Realistic tools: a family is one thing a tool can do, with many names and many ways to ask for it."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import yaml
+
+from pocket.recipe.sample import TEST
+from pocket.recipe.toolcalls_values import HERE, PHRASES, WORDS, Value, draw, listed, wording
+
+JSON_TYPES = {"int": "integer", "num": "number", "bool": "boolean"}
+OPTIONAL_PART = re.compile(r"\[([^\[\]]*)\]")
+BLANK = re.compile(r"\{(~?)(\w+)(?:\?([^|}]*)\|([^}]*))?\}")
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """An array of objects with a string and a number: {n} shares of {s}."""
+
+    text_keys: list[str]
+    text_kind: str
+    number_keys: list[str]
+    number_kind: list[str]
+    styles: list[str]
+
+    @staticmethod
+    def parse(spec: str) -> Pairs:
+        texts, numbers, *styles = (part.strip() for part in spec.split(";"))
+        text_keys, text_kind = texts.split("=")
+        number_keys, number_kind = numbers.split("=")
+        return Pairs(text_keys.split(), text_kind, number_keys.split(), number_kind.split(), styles)
+
+
+@dataclass(frozen=True)
+class Arg:
+    names: list[str]
+    kind: list[str]
+    about: list[str]
+    optional: bool
+    pairs: Pairs | None
+
+    @staticmethod
+    def parse(spec: str, optional: bool) -> Arg:
+        names, kind, about = (part.strip() for part in spec.split("|"))
+        pairs = Pairs.parse(kind.removeprefix("pairs ")) if kind.startswith("pairs ") else None
+        return Arg(names.split(), kind.split(), about.split("; "), optional, pairs)
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One parameter of an offered tool. keys: the two keys of an array of objects."""
+
+    name: str
+    arg: Arg
+    schema: dict[str, Any]
+    keys: tuple[str, str] = ("", "")
+
+    def draw(self, rng: random.Random, split: str) -> Value:
+        if self.arg.pairs is None:
+            return draw(self.arg.kind, rng, split)
+        rows = dict(
+            (draw([self.arg.pairs.text_kind], rng, split)[0], draw(self.arg.pairs.number_kind, rng, split)[0])
+            for _ in range(rng.choice((1, 2, 2, 2, 3, 3)))
+        )
+        return self.pairs([*rows.items()], rng)
+
+    def pairs(self, rows: list[tuple[Any, Any]], rng: random.Random) -> Value:
+        """The array of objects for these rows, and its words."""
+        assert self.arg.pairs
+        style = rng.choice(self.arg.pairs.styles)
+        value = [dict(zip(self.keys, row, strict=True)) for row in rows]
+        return value, listed([style.format(s=s, n=n) for s, n in rows], rng)
+
+
+@dataclass(frozen=True)
+class Family:
+    key: str
+    group: str
+    names: list[str]
+    about: list[str]
+    args: dict[str, Arg]
+    do: list[str]
+    ask: list[str] = field(default_factory=list)
+    again: list[str] = field(default_factory=list)
+    say: list[list[str]] = field(default_factory=list)
+    each: str = ""
+    not_with: list[str] = field(default_factory=list)
+    general: bool = False
+    test: bool = False
+
+    def templates(self, mode: str, split: str) -> list[str]:
+        """The wordings of this split. The last one of a list of two or more belongs to the exam."""
+        every: list[str] = getattr(self, mode)
+        if self.test or len(every) < 2:
+            return every if self.test or split != TEST else []
+        return every[-1:] if split == TEST else every[:-1]
+
+
+@dataclass
+class Tool:
+    """A tool as it is offered: its schema, and what its parameters mean. family is None for made-up names."""
+
+    name: str
+    about: str
+    slots: dict[str, Slot]
+    schema: dict[str, Any]
+    family: Family | None = None
+
+    def draw(self, rng: random.Random, split: str, optional: float = 0.45) -> dict[str, Value]:
+        """Values for all required arguments and some of the optional ones, in schema order."""
+        return {key: slot.draw(rng, split) for key, slot in self.slots.items()
+                if not slot.arg.optional or rng.random() < optional}  # fmt: skip
+
+    def arguments(self, values: dict[str, Value]) -> dict[str, Any]:
+        return {slot.name: values[key][0] for key, slot in self.slots.items() if key in values}
+
+
+def _family(key: str, raw: dict[str, Any]) -> Family:
+    args = {name.rstrip("?"): Arg.parse(spec, name.endswith("?")) for name, spec in raw.pop("args").items()}
+    return Family(key=key, args=args, names=raw.pop("names").split(), **raw)
+
+
+FAMILIES: dict[str, Family] = {
+    key: _family(key, raw)
+    for key, raw in yaml.safe_load((HERE / "toolcalls_families.yaml").read_text("utf-8")).items()
+}
+
+
+@cache
+def families(split: str) -> list[Family]:
+    """Families whose tools may be asked for; the exam has all, those kept to itself included."""
+    return [f for f in FAMILIES.values() if split == TEST or not f.test]
+
+
+def asked_family(rng: random.Random, split: str) -> Family:
+    """The family a sample is about; the guide's two tools come often."""
+    if rng.random() < 0.12:
+        return FAMILIES[rng.choice(("stock_price", "portfolio"))]
+    if split == TEST and rng.random() < 0.4:
+        return rng.choice([f for f in FAMILIES.values() if f.test])
+    return rng.choice(families(split))
+
+
+def cased(name: str, style: str) -> str:
+    if style == "camel":
+        first, *rest = name.split("_")
+        return first + "".join(part.capitalize() for part in rest)
+    return name.replace("_", "-") if style == "kebab" else name
+
+
+def property_schema(arg: Arg, about: str, keys: tuple[str, str]) -> dict[str, Any]:
+    """The JSON schema of one parameter."""
+    head = arg.kind[0]
+    schema: dict[str, Any] = {"type": JSON_TYPES.get(head, "string")}
+    if head == "enum":
+        schema["enum"] = arg.kind[1:]
+    elif arg.pairs:
+        kinds = {keys[0]: {"type": "string"}, keys[1]: {"type": JSON_TYPES[arg.pairs.number_kind[0]]}}
+        schema = {"type": "array", "items": {"type": "object", "properties": kinds, "required": [*keys]}}
+    elif head in ("list", "nums"):
+        schema = {"type": "array", "items": {"type": "number" if head == "nums" else "string"}}
+    if not about:
+        return schema
+    return schema | {"description": about} if len(about) % 3 else {"description": about} | schema
+
+
+def function_schema(name: str, about: str, slots: dict[str, Slot]) -> dict[str, Any]:
+    """An OpenAI tool schema; what is free in it (`required: []`, `additionalProperties`) varies."""
+    parameters: dict[str, Any] = {"type": "object", "properties": {s.name: s.schema for s in slots.values()}}
+    required = [s.name for s in slots.values() if not s.arg.optional]
+    if required or len(name) % 2:
+        parameters["required"] = required
+    if len(about) % 7 == 0:
+        parameters["additionalProperties"] = False
+    return {"type": "function", "function": {"name": name, "description": about, "parameters": parameters}}
+
+
+def filler(rng: random.Random) -> str:
+    return str(rng.choice(PHRASES["filler"])).format(w=rng.choice(WORDS["word"]), n=rng.randint(1, 90))
+
+
+def offer(family: Family, rng: random.Random, plain: bool = False) -> Tool:
+    """The family as a tool, with one of its names. plain: as the guide has it."""
+    plain = plain or (family.key in ("stock_price", "portfolio") and rng.random() < 0.5)
+    style = "snake" if plain else rng.choice(("snake", "snake", "snake", "camel", "kebab"))
+    name = cased(family.names[0] if plain else rng.choice(family.names), style)
+    about = rng.choice(family.about) + ("" if rng.random() < 0.7 else ".")
+    if rng.random() < 0.15:
+        about = f"{about.rstrip('.')}. {filler(rng)}"
+    described = rng.random() < 0.6
+    slots: dict[str, Slot] = {}
+    for key, arg in family.args.items():
+        pick = (lambda names: names[0]) if plain else rng.choice
+        keys = (pick(arg.pairs.text_keys), pick(arg.pairs.number_keys)) if arg.pairs else ("", "")
+        schema = property_schema(arg, rng.choice(arg.about) if described else "", keys)
+        slots[key] = Slot(cased(pick(arg.names), style), arg, schema, keys)
+    return Tool(name, about, slots, function_schema(name, about, slots), family)
+
+
+def size(thing: Any) -> float:
+    """About how many tokens a schema or a text has; rare signs cost one each."""
+    text = thing if isinstance(thing, str) else json.dumps(thing, ensure_ascii=False)
+    return len(text) / 2.9 + 0.8 * (len(text.encode()) - len(text))
+
+
+def fill(template: str, values: dict[str, Value], rng: random.Random) -> str:
+    """A template with its blanks filled; parts in [] fall away with their argument."""
+
+    def blank(found: re.Match[str]) -> str:
+        filler_kind, key, yes, no = found.groups()
+        if filler_kind:
+            return rng.choice(WORDS[key])
+        if yes is not None:
+            return yes if values[key][0] else no
+        return values[key][1]
+
+    def part(found: re.Match[str]) -> str:
+        keys = [m[1] for m in BLANK.findall(found[1])]
+        return found[1] if all(key in values for key in keys) else ""
+
+    return BLANK.sub(blank, OPTIONAL_PART.sub(part, template))
+
+
+def wrap(mode: str, core: str, rng: random.Random, split: str) -> str:
+    return wording(mode, rng, split).replace("{x}", core).replace("{X}", core[0].upper() + core[1:])
+
+
+def phrase(
+    tool: Tool, values: dict[str, Value], rng: random.Random, split: str, mode: str = ""
+) -> tuple[str, str]:
+    """The bare request for a tool of a family: ("do" or "ask", words)."""
+    assert tool.family
+    modes = [mode] if mode else [m for m in ("do", "ask") if tool.family.templates(m, split)]
+    mode = rng.choice(modes)
+    return mode, fill(rng.choice(tool.family.templates(mode, split)), values, rng)

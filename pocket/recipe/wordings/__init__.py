@@ -1,0 +1,1 @@
+"""How people ask about pictures: every question of the picture skills, one module a skill family."""

@@ -1,0 +1,82 @@
+"""With real processes: a server of three generations that prints its pids."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from labkit.engines import process
+
+FAMILY = """
+import os, subprocess, sys, time
+child = "import subprocess as s, sys, time; s.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])"
+subprocess.Popen([sys.executable, "-c", child + "; print('up', flush=True); time.sleep(60)"])
+time.sleep(60)
+"""
+DEAF = """
+import signal, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print("up", flush=True)
+time.sleep(60)
+"""
+
+
+def start(code: str, folder: Path) -> tuple[int, float]:
+    log = folder / "log"
+    pid, born = process.spawn((sys.executable, "-c", code), dict(os.environ), log, folder)
+    deadline = time.monotonic() + 20
+    while "up" not in log.read_text() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return pid, born
+
+
+@pytest.fixture
+def family(tmp_path: Path) -> Iterator[tuple[int, float]]:
+    pid, born = start(FAMILY, tmp_path)
+    yield pid, born
+    process.end(pid, born, grace_s=0.1)
+
+
+def test_it_lives_in_a_session_of_its_own(family: tuple[int, float]) -> None:
+    pid, born = family
+    assert process.alive(pid, born) and os.getsid(pid) == pid != os.getsid(0)
+    assert process.memory_bytes(pid, born) > 3_000_000
+
+
+def test_the_end_takes_all_generations(family: tuple[int, float]) -> None:
+    pid, born = family
+    assert process.end(pid, born) == 3
+    assert process.family(pid, born) == [] and not process.alive(pid, born)
+
+
+def test_orphans_of_a_killed_head_go_too(family: tuple[int, float]) -> None:
+    pid, born = family
+    os.kill(pid, signal.SIGKILL)
+    psutil.wait_procs([psutil.Process(pid)] if psutil.pid_exists(pid) else [], timeout=5)
+    assert not process.alive(pid, born) and len(process.family(pid, born)) == 2
+    process.end(pid, born)
+    assert process.family(pid, born) == []
+
+
+def test_one_who_does_not_listen_is_forced(tmp_path: Path) -> None:
+    pid, born = start(DEAF, tmp_path)
+    process.end(pid, born, grace_s=0.5)
+    assert not process.alive(pid, born)
+
+
+def test_a_pid_that_belongs_to_somebody_else_now_is_left_alone() -> None:
+    """Our own pid, with another birthday."""
+    pid, born = os.getpid(), psutil.Process().create_time() - 3600
+    assert not process.alive(pid, born) and process.family(pid, born) == []
+    assert process.end(pid, born) == 0
+
+
+def test_a_pid_of_nobody() -> None:
+    assert not process.alive(2**22 + 1, 0.0) and process.end(2**22 + 1, 0.0) == 0

@@ -1,0 +1,71 @@
+"""The recipe's own encoder against mistral-common's: the same tokens for every kind of conversation."""
+
+import json
+import random
+
+import pytest
+from mistral_common.protocol.instruct.request import ChatCompletionRequest
+from mistral_common.tokens.tokenizers.mistral import MistralTokenizer
+from PIL import Image
+
+from pocket.formats import prepare
+from pocket.recipe.evaluate import as_openai
+from pocket.recipe.mixture import SKILLS, with_system
+from pocket.recipe.sample import TRAIN, Sample, image, text
+from pocket.recipe.template import Template
+
+
+@pytest.fixture(scope="module")
+def tekken():
+    return prepare() / "tekken.json"
+
+
+@pytest.fixture(scope="module")
+def official(tekken):
+    return MistralTokenizer.from_file(str(tekken))
+
+
+def official_tokens(official: MistralTokenizer, sample: Sample) -> list[int]:
+    """What vLLM would feed the model: the official encoder, on the OpenAI form of the request."""
+    request = ChatCompletionRequest.from_openai(messages=as_openai(sample), tools=sample.tools or None)
+    return official.encode_chat_completion(request).tokens
+
+
+@pytest.mark.parametrize("skill", sorted(SKILLS))
+def test_same_tokens_as_mistral_common(skill, tekken, official):
+    template = Template(tekken)
+    rng = random.Random(skill)
+    for _ in range(12):
+        sample = with_system(SKILLS[skill](rng, TRAIN), rng, TRAIN)
+        ours = template.encode(sample)
+        question = ours.tokens[: ours.learned.index(True)]
+        assert question == official_tokens(official, sample)
+
+
+def test_only_the_answer_is_learned(tekken):
+    template = Template(tekken)
+    sample = Sample(
+        [
+            {"role": "user", "content": [text("What is this?"), image(Image.new("RGB", (56, 28)))]},
+            {"role": "assistant", "content": "Nothing."},
+        ]
+    )
+    encoded = template.encode(sample)
+    learned = [t for t, known in zip(encoded.tokens, encoded.learned, strict=True) if known]
+    assert template.decode_text(learned[:-1]) == "Nothing." and learned[-1] == 2
+    assert encoded.tokens[2:6] == [10, 10, 13, *template.encode_text("What")][:4]
+
+
+def test_calls_are_learned_without_ids_and_kept_with_them(tekken):
+    template = Template(tekken)
+    call = {"id": "abc123DEF", "type": "function", "function": {"name": "f", "arguments": {"a": 1}}}
+    calls = {"role": "assistant", "tool_calls": [call]}
+    asked = [{"role": "user", "content": "Go."}, calls]
+    first = template.encode(Sample(asked))
+    assert json.loads(template.decode_text(first.tokens[first.learned.index(True) :])) == [
+        {"name": "f", "arguments": {"a": 1}}
+    ]
+    then = [*asked, {"role": "tool", "tool_call_id": "abc123DEF", "name": "f", "content": "7"}]
+    second = template.encode(Sample([*then, {"role": "assistant", "content": "f returned 7."}]))
+    assert "abc123DEF" in template.decode_text(second.tokens)
+    assert sum(second.learned) == len(template.encode_text("f returned 7.")) + 1
