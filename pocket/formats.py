@@ -8,6 +8,7 @@ the same numbers under other names, and with the rotary pairs of the query and k
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -186,14 +187,15 @@ def prepare(target: Path | None = None, weights: Path = WEIGHTS) -> Path:
     target: where to put it; by default `$LABKIT_HOME/pocket/<hash of the weights>`.
     Raises DamagedWeights for a damaged file, OSError where the disk is full (no half-made folder stays).
     """
-    from safetensors.torch import load_file, save_file
-
     sums = checked_files(weights)
     recipe = Path(__file__).read_bytes() + json.dumps(sums, sort_keys=True).encode()
     digest = hashlib.sha256(recipe).hexdigest()[:12]
     target = target or _default_home() / "pocket" / digest
     if (target / "consolidated.safetensors").exists():
         return target
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file, save_file
+
     target.parent.mkdir(parents=True, exist_ok=True)
     making = Path(tempfile.mkdtemp(dir=target.parent, prefix=".making-"))
     try:
@@ -211,6 +213,9 @@ def prepare(target: Path | None = None, weights: Path = WEIGHTS) -> Path:
         except OSError:  # somebody else made it meanwhile
             if not (target / "consolidated.safetensors").exists():
                 raise
+    except SafetensorError as error:  # it tells a full disk in words only
+        full = os.strerror(errno.ENOSPC)
+        raise OSError(errno.ENOSPC, full, str(target)) if full in str(error) else error from None
     finally:
         shutil.rmtree(making, ignore_errors=True)
     return target

@@ -5,7 +5,7 @@ import torch
 from pocket.recipe.muon import Muon, orthogonalize
 
 
-def test_same_steps_as_torch():
+def test_same_steps_as_torch() -> None:
     torch.manual_seed(0)
     shapes = [(32, 16), (16, 32), (32, 16), (24, 24)]
     ours = [torch.randn(s, requires_grad=True) for s in shapes]
@@ -23,7 +23,7 @@ def test_same_steps_as_torch():
         assert not torch.allclose(p, torch.zeros_like(p), atol=0.1)
 
 
-def test_orthogonalize_brings_singular_values_near_one():
+def test_orthogonalize_brings_singular_values_near_one() -> None:
     torch.manual_seed(0)
     values = torch.linalg.svdvals(orthogonalize(torch.randn(3, 20, 50)).float())
     assert values.min() > 0.5 and values.max() < 1.4

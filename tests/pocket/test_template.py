@@ -2,6 +2,8 @@
 
 import json
 import random
+from pathlib import Path
+from typing import Any
 
 import pytest
 from mistral_common.protocol.instruct.request import ChatCompletionRequest
@@ -16,23 +18,24 @@ from pocket.recipe.template import Template
 
 
 @pytest.fixture(scope="module")
-def tekken():
+def tekken() -> Path:
     return prepare() / "tekken.json"
 
 
 @pytest.fixture(scope="module")
-def official(tekken):
+def official(tekken: Path) -> MistralTokenizer:
     return MistralTokenizer.from_file(str(tekken))
 
 
 def official_tokens(official: MistralTokenizer, sample: Sample) -> list[int]:
     """What vLLM would feed the model: the official encoder, on the OpenAI form of the request."""
     request = ChatCompletionRequest.from_openai(messages=as_openai(sample), tools=sample.tools or None)
-    return official.encode_chat_completion(request).tokens
+    tokens: list[int] = official.encode_chat_completion(request).tokens
+    return tokens
 
 
 @pytest.mark.parametrize("skill", sorted(SKILLS))
-def test_same_tokens_as_mistral_common(skill, tekken, official):
+def test_same_tokens_as_mistral_common(skill: str, tekken: Path, official: MistralTokenizer) -> None:
     template = Template(tekken)
     rng = random.Random(skill)
     for _ in range(12):
@@ -42,7 +45,7 @@ def test_same_tokens_as_mistral_common(skill, tekken, official):
         assert question == official_tokens(official, sample)
 
 
-def test_only_the_answer_is_learned(tekken):
+def test_only_the_answer_is_learned(tekken: Path) -> None:
     template = Template(tekken)
     sample = Sample(
         [
@@ -56,11 +59,11 @@ def test_only_the_answer_is_learned(tekken):
     assert encoded.tokens[2:6] == [10, 10, 13, *template.encode_text("What")][:4]
 
 
-def test_calls_are_learned_without_ids_and_kept_with_them(tekken):
+def test_calls_are_learned_without_ids_and_kept_with_them(tekken: Path) -> None:
     template = Template(tekken)
     call = {"id": "abc123DEF", "type": "function", "function": {"name": "f", "arguments": {"a": 1}}}
     calls = {"role": "assistant", "tool_calls": [call]}
-    asked = [{"role": "user", "content": "Go."}, calls]
+    asked: list[dict[str, Any]] = [{"role": "user", "content": "Go."}, calls]
     first = template.encode(Sample(asked))
     assert json.loads(template.decode_text(first.tokens[first.learned.index(True) :])) == [
         {"name": "f", "arguments": {"a": 1}}
