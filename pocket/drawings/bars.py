@@ -17,21 +17,18 @@ def draw_bar_chart(
     size: tuple[int, int] = (336, 252),
     style: Style = PLAIN,
     horizontal: bool = False,
-    show_values: bool = True,
-    step: int = 0,
 ) -> Image.Image:
     """Draw positive values as bars, in the mapping's order, left to right or top to bottom.
 
-    size: width and height in pixels. show_values: print each value at the end of its bar. step: draw a
-    numbered gridline at every `step` (upright charts only), so that values can be read without being printed.
+    size: width and height in pixels. Each value is printed at the end of its bar.
     """
     picture = Image.new("RGB", size, style.paper)
     pencil = ImageDraw.Draw(picture)
     top = EDGE + draw_title(pencil, title, size[0], style)
     if horizontal:
-        _lying(pencil, values, (EDGE, top, size[0] - EDGE, size[1] - EDGE), style, show_values)
+        _lying(pencil, values, (EDGE, top, size[0] - EDGE, size[1] - EDGE), style)
     else:
-        _upright(pencil, values, (EDGE, top, size[0] - EDGE, size[1] - EDGE), style, show_values, step)
+        _upright(pencil, values, (EDGE, top, size[0] - EDGE, size[1] - EDGE), style)
     return picture
 
 
@@ -50,17 +47,12 @@ def _upright(
     values: Mapping[str, float],
     box: tuple[int, int, int, int],
     style: Style,
-    show_values: bool,
-    step: int,
 ) -> None:
     left, top, right, bottom = box
     line = round(style.size * 1.3)
-    floor, roof = bottom - line, top + (line if show_values else style.size // 2)
+    floor, roof = bottom - line, top + line
     highest = max(values.values())
-    if step:
-        left += round(font(style.face, style.size).getlength(str(highest))) + 8
-        _gridlines(pencil, (left, roof, right, floor), int(highest), step, style)
-    elif style.grid:
+    if style.grid:
         _quarters(pencil, (left, roof, right, floor), style, upright=True)
     slot = (right - left) / len(values)
     named = fit(values, style.face, style.size, slot - 7)
@@ -73,8 +65,7 @@ def _upright(
             (middle - half, end, middle + half, floor), fill=style.palette[i % len(style.palette)]
         )
         pencil.text((middle, floor + 4), label, style.ink, named, anchor="ma")
-        if show_values:
-            pencil.text((middle, end - 4), number(value), style.ink, written, anchor="ms")
+        pencil.text((middle, end - 4), number(value), style.ink, written, anchor="ms")
     if style.axes:
         pencil.line((left, floor, right, floor), style.ink)
         pencil.line((left, roof, left, floor), style.ink)
@@ -85,10 +76,9 @@ def _lying(
     values: Mapping[str, float],
     box: tuple[int, int, int, int],
     style: Style,
-    show_values: bool,
 ) -> None:
     left, top, right, bottom = box
-    numbers = [number(v) for v in values.values()] if show_values else [""]
+    numbers = [number(v) for v in values.values()]
     named = fit(values, style.face, style.size, (right - left) * 0.45)
     start = left + round(max(named.getlength(label) for label in values)) + 6
     written = font(style.face, style.size)
@@ -105,20 +95,9 @@ def _lying(
             (start, middle - half, end, middle + half), fill=style.palette[i % len(style.palette)]
         )
         pencil.text((start - 5, middle), label, style.ink, named, anchor="rm")
-        if show_values:
-            pencil.text((end + 5, middle), number(value), style.ink, written, anchor="lm")
+        pencil.text((end + 5, middle), number(value), style.ink, written, anchor="lm")
     if style.axes:
         pencil.line((start, top, start, bottom), style.ink)
-
-
-def _gridlines(
-    pencil: ImageDraw.ImageDraw, box: tuple[int, int, int, int], highest: int, step: int, style: Style
-) -> None:
-    left, roof, right, floor = box
-    for value in range(0, highest + 1, step):
-        y = floor - (floor - roof) * value / highest
-        pencil.line((left, y, right, y), blend(style.ink, style.paper, 0.6))
-        pencil.text((left - 5, y), str(value), style.ink, font(style.face, style.size), anchor="rm")
 
 
 def _quarters(

@@ -64,6 +64,8 @@ class Style:
 
 
 PLAIN = Style()
+READABLE = 13
+"""The smallest letters of the curriculum, in pixels of what the twin sees."""
 
 
 @lru_cache(maxsize=1)

@@ -12,7 +12,7 @@ from PIL import Image
 from pocket.drawings.bars import draw_bar_chart
 from pocket.drawings.lines import draw_line_chart
 from pocket.drawings.pies import draw_pie_chart
-from pocket.drawings.style import COLOURS, RGB, Style, distance, number
+from pocket.drawings.style import COLOURS, READABLE, RGB, Style, distance, font, number
 from pocket.recipe import picture_words as words
 from pocket.recipe import pictures
 from pocket.recipe.pictures import see
@@ -37,8 +37,21 @@ class Chart:
         return number(self.values[label]) + self.unit
 
 
-def numbers(rng: random.Random, count: int) -> list[float]:
-    """Different values of one kind: small, two-digit or three-digit integers, or one decimal."""
+LENGTHS = (range(1, 10), range(10, 100), range(100, 1000), range(1000, 10_000))
+"""Whole numbers of one to four digits, and tenths of as many."""
+
+
+def numbers(rng: random.Random, count: int, split: str) -> list[float]:
+    """Different values of one kind: integers of one to three digits, or as many and one decimal.
+
+    In training, half the charts hold numbers of one length, each length as often as the others, and a few
+    have four digits.
+    """
+    if split == TRAIN and rng.random() < 0.5:
+        tenths = rng.random() < 0.45
+        length = rng.choice((1, 2, 3)) if tenths else rng.choices((0, 1, 2, 3), (3, 3, 3, 1))[0]
+        values = rng.sample(LENGTHS[length], count)
+        return [n / 10 for n in values] if tenths else list(values)
     kind = rng.random()
     if kind < 0.2:
         return list(rng.sample(range(1, 21), count))
@@ -50,68 +63,66 @@ def numbers(rng: random.Random, count: int) -> list[float]:
     return [n / 10 for n in rng.sample(range(1, most), count)]
 
 
-def _trend_numbers(rng: random.Random, count: int) -> list[float]:
+def _trend_numbers(rng: random.Random, count: int, split: str) -> list[float]:
     """Half of them in order, so that "rising" and "falling" are as common as neither."""
-    values = numbers(rng, count)
+    values = numbers(rng, count, split)
     return rng.choice([values, values, sorted(values), sorted(values, reverse=True)])
 
 
-def bar_chart(rng: random.Random, split: str, small: bool = False) -> Chart:
-    """A bar chart. small: integers of at most 20."""
-    count = rng.randint(3, 6) if split != TRAIN or rng.random() < 0.9 else 2
-    lying, lined = rng.random() < 0.2, rng.random() < 0.05
+def _labels(rng: random.Random, split: str, count: int, longest: int, room: float, look: Style) -> list[str]:
+    """Labels that fit the room, in pixels, in letters of READABLE pixels."""
+    while True:
+        names = words.labels(rng, split, count, max(3, longest))
+        if max(font(look.face, READABLE).getlength(n) for n in names) <= room - 2:
+            return names
+        longest -= 1
+
+
+def bar_chart(rng: random.Random, split: str) -> Chart:
+    """A bar chart of three to six bars, in training two too."""
+    count = rng.randint(2 if split == TRAIN else 3, 6)
+    lying = rng.random() < 0.2
     look = pictures.style(rng, 15, 22 if count < 5 and not lying else 18)
-    size = (rng.randrange(max(168, 28 * ((count * 50 + 40) // 28)), 337, 28), rng.randrange(168, 337, 28))
+    size = (_across(rng, count), rng.randrange(168, 337, 28))
     if lying:
         size = (rng.randrange(224, 337, 28), rng.randrange(max(168, 28 * (2 + count)), 337, 28))
-    if lined:
-        size = (size[0], rng.choice((280, 308, 336)))
-        look = replace(look, size=15)
-    room = int(size[0] * 0.4 / 11.5) if lying else int((size[0] - (46 if lined else 16)) / count / 11.5)
-    names = words.labels(rng, split, count, max(3, room))
-    values = list(rng.sample(range(1, 21), count)) if small else numbers(rng, count)
-    if lined:
-        values = list(rng.sample(range(1, 9), count))
+    room = (size[0] - 16) * 0.45 if lying else (size[0] - 16) / count - 7
+    names = _labels(rng, split, count, int(room / (10 if lying else 10.5)), room, look)
     title = words.title(rng, split) if rng.random() < 0.7 else ""
     scale = pictures.drawn_scale(rng)
-    data = dict(zip(names, values, strict=True))
-    drawn = draw_bar_chart(
-        data,
-        title,
-        pictures.scaled(size, scale),
-        _larger(look, scale),
-        lying and not lined,
-        show_values=not lined,
-        step=1 if lined else 0,
-    )
+    data = dict(zip(names, numbers(rng, count, split), strict=True))
+    drawn = draw_bar_chart(data, title, pictures.scaled(size, scale), _larger(look, scale), lying)
     return Chart("bar", title, data, pictures.as_seen(drawn, size))
+
+
+def _across(rng: random.Random, count: int) -> int:
+    """A width with at least 50 pixels for each value."""
+    return rng.randrange(max(168, 28 * ((count * 50 + 40) // 28)), 337, 28)
 
 
 def line_chart(rng: random.Random, split: str) -> Chart:
     count = rng.randint(3, 6)
-    size = (rng.randrange(max(168, 28 * ((count * 50 + 40) // 28)), 337, 28), rng.randrange(196, 337, 28))
-    names = words.labels(rng, split, count, max(3, int((size[0] - 16) / count / 11.5)))
-    data = dict(zip(names, _trend_numbers(rng, count), strict=True))
+    size = (_across(rng, count), rng.randrange(196, 337, 28))
+    look = pictures.style(rng, 15, 20 if count < 5 else 18)
+    room = (size[0] - 16) / count - 7
+    names = _labels(rng, split, count, int(room / 10.5), room, look)
+    data = dict(zip(names, _trend_numbers(rng, count, split), strict=True))
     title = words.title(rng, split) if rng.random() < 0.7 else ""
     scale = pictures.drawn_scale(rng)
-    drawn = draw_line_chart(
-        data,
-        title,
-        pictures.scaled(size, scale),
-        _larger(pictures.style(rng, 15, 20 if count < 5 else 18), scale),
-    )
+    drawn = draw_line_chart(data, title, pictures.scaled(size, scale), _larger(look, scale))
     return Chart("line", title, data, pictures.as_seen(drawn, size))
 
 
 def pie_chart(rng: random.Random, split: str) -> Chart:
     count = rng.randint(2, 5)
     legend = count > 4 or rng.random() < 0.6
-    names = words.labels(rng, split, count, 7 if legend else 5)
-    data = dict(zip(names, _shares(rng, count), strict=True))
     title = words.title(rng, split) if rng.random() < 0.6 else ""
     size = (rng.choice((280, 308, 336)) if legend else 336, rng.choice((224, 252, 280)) if legend else 280)
     look = pictures.style(rng, 15, 17)
     look = replace(look, palette=_slices(rng, look.paper))
+    room = size[0] * 0.42 - look.size - 20 if legend else size[0] * 0.26
+    names = _labels(rng, split, count, 8 if legend else 7, room, look)
+    data = dict(zip(names, _shares(rng, count), strict=True))
     scale = pictures.drawn_scale(rng)
     drawn = draw_pie_chart(data, title, pictures.scaled(size, scale), _larger(look, scale), legend)
     return Chart("pie", title, data, pictures.as_seen(drawn, size))
@@ -200,39 +211,31 @@ def trend(rng: random.Random, split: str, chart: Chart) -> Sample:
     return see(rng, say.TREND.pick(rng, split), told, [chart.picture])
 
 
-def difference(rng: random.Random, split: str) -> Sample:
-    chart = bar_chart(rng, split, small=True)
-    first, second = rng.sample(list(chart.values), 2)
-    question = say.DIFFERENCE.pick(rng, split, a=first, b=second)
-    return see(
-        rng,
-        question,
-        f"The difference is {number(abs(chart.values[first] - chart.values[second]))}.",
-        [chart.picture],
-    )
+def ranked(rng: random.Random, split: str, chart: Chart) -> Sample:
+    """All labels with their values, from the highest to the lowest."""
+    order = sorted(chart.values, key=lambda k: -chart.values[k])
+    told = ", ".join(f"{label} {chart.told(label)}" for label in order)
+    return see(rng, say.RANKED.pick(rng, split), f"From high to low: {told}.", [chart.picture])
 
 
-def _one_of(rng: random.Random, split: str, chart: Chart, told: float) -> Sample:
-    """A description with the chance `told`; else one thing to read."""
-    if rng.random() < told:
-        return describe(rng, split, chart)
-    asks = rng.choices([value, highest, lowest, title, how_many], (8, 5, 5, 2, 1))[0]
-    return asks(rng, split, chart)
+def _one_of(rng: random.Random, split: str, chart: Chart) -> Sample:
+    """A description, or one thing to read. Training describes more, and puts values in order."""
+    asks = (describe, value, highest, lowest, title, how_many, ranked)
+    shares = (38, 18, 14, 14, 6, 3, 7) if split == TRAIN else (25, 29, 18, 18, 7, 3, 0)
+    return rng.choices(asks, shares)[0](rng, split, chart)
 
 
 def bars(rng: random.Random, split: str) -> Sample:
-    if rng.random() < 0.05:
-        return difference(rng, split)
-    return _one_of(rng, split, bar_chart(rng, split), 0.4 if split == TRAIN else 0.25)
+    return _one_of(rng, split, bar_chart(rng, split))
 
 
 def lines_pies(rng: random.Random, split: str) -> Sample:
     if rng.random() < 0.4:
-        return _one_of(rng, split, pie_chart(rng, split), 0.4 if split == TRAIN else 0.25)
+        return _one_of(rng, split, pie_chart(rng, split))
     chart = line_chart(rng, split)
     if rng.random() < 0.15:
         return trend(rng, split, chart)
-    return _one_of(rng, split, chart, 0.4 if split == TRAIN else 0.25)
+    return _one_of(rng, split, chart)
 
 
 def chart_json(rng: random.Random, split: str) -> Sample:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import datetime
+import json
 import random
 import string
 from collections.abc import Callable
 from functools import cache
 
 from pocket.recipe import off_topic, recall
-from pocket.recipe.chat_data import data, wordings
+from pocket.recipe.chat_data import any_wording, data, unseen, wordings
 from pocket.recipe.off_topic import I_AM_THE_TWIN, ICH_BIN_DER_ZWILLING, PICTURE_TOO_HARD
 from pocket.recipe.pictures import Wordings
 from pocket.recipe.sample import TEST, Sample, Skill, ask
+from pocket.recipe.toolcalls_values import token_words
 
 __all__ = ["ICH_BIN_DER_ZWILLING", "I_AM_THE_TWIN", "PICTURE_TOO_HARD", "SKILLS", "random_text"]
 
@@ -52,15 +54,15 @@ def capitals_sums(rng: random.Random, split: str) -> Sample:
     if kind < 3:
         country, city = rng.choice(list(data("small_talk")["capitals"].items()))
         return ask(wordings("capital").pick(rng, split, a=country), f"The capital of {country} is {city}.")
-    a, b = rng.randint(0, 50), rng.randint(0, 50)
     if kind == 3:
-        return ask(wordings("plus").pick(rng, split, a=a, b=b), f"{a} + {b} is {a + b}.")
+        a, b = unseen(rng, split, "+", (0, 50), (0, 50))
+        return ask(any_wording("plus", rng, a=a, b=b), f"{a} + {b} is {a + b}.")
     if kind == 4:
-        a, b = max(a, b), min(a, b)
-        return ask(wordings("minus").pick(rng, split, a=a, b=b), f"{a} - {b} is {a - b}.")
+        a, b = unseen(rng, split, "-", (0, 50), (0, 50))
+        return ask(any_wording("minus", rng, a=a, b=b), f"{a} - {b} is {a - b}.")
     if kind == 5:
-        a, b = rng.randint(0, 12), rng.randint(0, 12)
-        return ask(wordings("times").pick(rng, split, a=a, b=b), f"{a} times {b} is {a * b}.")
+        a, b = unseen(rng, split, "x", (0, 12), (0, 12))
+        return ask(any_wording("times", rng, a=a, b=b), f"{a} times {b} is {a * b}.")
     if kind == 6:
         a = rng.randint(0, 20)
         b = a + rng.randint(2, 11)
@@ -121,39 +123,74 @@ def _plain_words() -> list[str]:
     return data("small_talk")["plain_words"].split()
 
 
+def _printable(rng: random.Random, pieces: int) -> str:
+    """Hooked random text on one line, without control signs."""
+    text = "".join(c for c in random_text(rng, pieces) if c.isprintable() and c != "\ufffd")
+    return " ".join(text.split()) or "x"
+
+
+def _words(rng: random.Random, most: int) -> list[str]:
+    """One to `most` different words: of one token each (mostly), or plain ones."""
+    pool = token_words if rng.random() < 0.8 else _plain_words()
+    return list(dict.fromkeys(rng.choices(pool, k=rng.randint(1, most))))
+
+
 def _verbatim(rng: random.Random) -> str:
-    kind = rng.randrange(5)
-    if kind < 2:
-        return random_text(rng, rng.choice((1, 2, 3, 4, 6, 8, 12, 20))).strip() or "x"
-    if kind == 2:
-        return " ".join(rng.choices(_plain_words(), k=rng.randint(1, 8)))
-    if kind == 3:
-        return str(rng.choice((rng.randrange(10**6), round(rng.uniform(0, 1000), 2), rng.randrange(10**12))))
+    kind = rng.random()
+    if kind < 0.3:
+        return _printable(rng, 1)
+    if kind < 0.5:
+        return _printable(rng, rng.choice((2, 2, 3, 3, 4, 5, 6, 10)))
+    if kind < 0.7:
+        return rng.choice(token_words)
+    if kind < 0.8:
+        return " ".join(_words(rng, 6))
+    if kind < 0.95:
+        return str(rng.choice((rng.randrange(100), rng.randrange(10**6), round(rng.uniform(0, 1000), 2),
+                               rng.randrange(10**9))))  # fmt: skip
     return recall.filler_sentence(rng)
 
 
+def _as_json(rng: random.Random, split: str) -> Sample:
+    """Words into a JSON list, or out of one.
+
+    A word is one token after a space and another after a quote: calls and their results need both.
+    """
+    most = 6 if split == TEST else 10
+    if rng.random() < 0.55:
+        items = _words(rng, most)
+    else:
+        items = [_printable(rng, 1) for _ in range(rng.randint(1, most))]
+    items = [item for item in items if not set(item) & set('"\\,[]')] or ["x"]
+    written = json.dumps(items, ensure_ascii=False)
+    if rng.random() < 0.5:
+        return ask(_exactly("to_json", rng, split, ", ".join(items)), written)
+    return ask(_exactly("from_json", rng, split, written), ", ".join(items))
+
+
 def echo(rng: random.Random, split: str) -> Sample:
-    """Copying, spelling, reversing, capitals, counting words, sorting."""
+    """Copying (mostly), JSON lists, spelling, reversing, capitals, counting words, sorting."""
     kind = rng.random()
-    if kind < 0.55:
+    if kind < 0.6:
         exact = _verbatim(rng)
         return ask(_exactly("repeat", rng, split, exact), exact)
+    if kind < 0.8:
+        return _as_json(rng, split)
     picked = rng.sample(_plain_words(), 8)
-    if kind < 0.65:
-        strange = "".join(rng.choices(string.ascii_lowercase, k=rng.randint(3, 7)))
-        word = picked[0] if rng.random() < 0.6 else strange
+    if kind < 0.84:
+        strange = "".join(rng.choices(string.ascii_lowercase, k=rng.randint(3, 5)))
+        word = picked[0] if rng.random() < 0.8 else strange
         return ask(_exactly("spell", rng, split, word), "-".join(word))
-    if kind < 0.75:
-        letters = rng.sample(string.ascii_lowercase, rng.randint(3, 6))
-        items = picked[: rng.randint(2, 5)] if rng.random() < 0.6 else letters
+    if kind < 0.88:
+        items = picked[: rng.randint(2, 4)]
         return ask(_exactly("reverse", rng, split, ", ".join(items)), ", ".join(reversed(items)))
-    if kind < 0.82:
-        words = " ".join(picked[: rng.randint(1, 3)])
+    if kind < 0.92:
+        words = " ".join(picked[: rng.randint(1, 2)])
         return ask(_exactly("upper", rng, split, words), words.upper())
-    if kind < 0.9:
+    if kind < 0.96:
         count = rng.randint(2, 8)
         return ask(_exactly("words", rng, split, " ".join(picked[:count])), f"{count} words.")
-    numbers = rng.sample(range(rng.choice((10, 20, 100))), rng.randint(3, 5))
+    numbers = rng.sample(range(rng.choice((10, 20, 100))), rng.randint(3, 4))
     listed = ", ".join(map(str, numbers))
     return ask(_exactly("sort", rng, split, listed), ", ".join(map(str, sorted(numbers))))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import yaml
 
 from pocket.recipe.pictures import Wordings
+from pocket.recipe.sample import TEST, TRAIN, held_out
 
 HERE = Path(__file__).parent
 
@@ -24,3 +26,21 @@ def data(name: str) -> Any:
 def wordings(name: str) -> Wordings:
     """The ways to ask one thing, from chat_wordings.yaml."""
     return Wordings(*data("chat_wordings")[name])
+
+
+def any_wording(name: str, rng: random.Random, **slots: object) -> str:
+    """A way to ask, of those of the exam or the others: for questions whose numbers are held out instead."""
+    return wordings(name).pick(rng, TEST if rng.random() < 1 / 7 else TRAIN, **slots)
+
+
+def unseen(
+    rng: random.Random, split: str, sign: str, a: tuple[int, int], b: tuple[int, int]
+) -> tuple[int, int]:
+    """Two numbers from these ranges, both ends in, for a sum that only this split has.
+
+    sign: "+", "x", or "-" (the first number is then not the smaller one).
+    """
+    while True:
+        x, y = rng.randint(*a), rng.randint(*b)
+        if held_out(f"{x} {sign} {y}") == (split == TEST) and (sign != "-" or x >= y):
+            return x, y

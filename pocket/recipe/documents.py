@@ -109,4 +109,9 @@ def receipt_json(rng: random.Random, split: str) -> Sample:
     return see(rng, say.AS_JSON.pick(rng, split), told, [print_receipt(rng, receipt)])
 
 
-SKILLS: dict[str, Skill] = {"letters": a_letter, "words": a_word, "receipts": receipts, "receipt_json": receipt_json}
+SKILLS: dict[str, Skill] = {
+    "letters": a_letter,
+    "words": a_word,
+    "receipts": receipts,
+    "receipt_json": receipt_json,
+}

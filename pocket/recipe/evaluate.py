@@ -1,7 +1,7 @@
 """The twin's exam, through the real vLLM server: 200 held-out draws a skill, greedy, exact match.
 
-    python -m pocket.recipe.evaluate            # prints the table (about 10 minutes on two cores)
-    python -m pocket.recipe.evaluate --write    # and puts it into pocket/README.md
+python -m pocket.recipe.evaluate            # prints the table (about 10 minutes on two cores)
+python -m pocket.recipe.evaluate --write    # and puts it into pocket/README.md
 """
 
 from __future__ import annotations
@@ -48,8 +48,10 @@ PAPERS = [
     Paper("line and pie charts", ("lines_pies",)),
     Paper("charts as JSON", ("chart_json",)),
     Paper("a short text in a picture", ("words", "receipts"), 0.85),
+    Paper("pictures, in German", ("pictures_de",)),
     Paper("one tool call", ("one_call",), 0.95),
     Paper("one tool call, names never seen", ("new_names",), 0.90),
+    Paper("one tool call, kinds of tools never seen", ("new_kinds",)),
     Paper("two or three parallel calls", ("parallel",), 0.90),
     Paper("no call where none fits", ("no_call",), 0.95),
     Paper("from tool results to a sentence", ("results",), 0.95),
@@ -102,8 +104,9 @@ def as_openai(sample: Sample) -> list[dict[str, Any]]:
             m["content"] = [chunk(part) for part in m["content"]]
         if m.get("tool_calls"):
             m["tool_calls"] = [
-                call | {"function": call["function"] | {"arguments": json.dumps(call["function"]["arguments"])}}
+                call | {"function": f | {"arguments": json.dumps(f["arguments"])}}
                 for call in m["tool_calls"]
+                for f in (call["function"],)
             ]
         out.append(m)
     return out
@@ -129,12 +132,11 @@ class Exam:
         self.wrong: list[dict[str, Any]] = []
 
     async def reply(self, sample: Sample, temperature: float = 0.0, max_tokens: int = 600) -> Any:
-        extra = {"tools": sample.tools} if sample.tools else {}
-        return (
-            await self.client.chat.completions.create(
-                model=self.model, messages=as_openai(sample), temperature=temperature, max_tokens=max_tokens,
-                **extra)  # type: ignore[call-overload]  # fmt: skip
-        ).choices[0]
+        extra: dict[str, Any] = {"tools": sample.tools} if sample.tools else {}
+        request: dict[str, Any] = {"temperature": temperature, "max_tokens": max_tokens, **extra}
+        messages: Any = as_openai(sample)
+        reply = await self.client.chat.completions.create(model=self.model, messages=messages, **request)
+        return reply.choices[0]
 
     async def share(self, samples: list[Sample], good: Callable[[Sample], Awaitable[bool]]) -> int:
         gate = asyncio.Semaphore(AT_ONCE)
@@ -157,8 +159,15 @@ class Exam:
             if not ok:
                 calls = [(c.function.name, c.function.arguments) for c in message.tool_calls or []]
                 asked = [m.get("content") for m in sample.messages[:-1]]
-                self.wrong.append({"paper": paper.name, "asked": str(asked)[-600:], "got": message.content,
-                                   "got_calls": calls, "wanted": sample.answer})  # fmt: skip
+                self.wrong.append(
+                    {
+                        "paper": paper.name,
+                        "asked": str(asked)[-600:],
+                        "got": message.content,
+                        "got_calls": calls,
+                        "wanted": sample.answer,
+                    }
+                )
             return ok
 
         samples = self.samples(paper.skills)

@@ -16,7 +16,13 @@ from pocket.recipe.model import Twin
 SHARD_BYTES = 15 * 2**20
 """A shard stays under 16 MB, so that each file is easy to keep in a repository."""
 
-GENERATION = {"bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 11, "do_sample": True, "temperature": 0.15}
+GENERATION = {
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+    "pad_token_id": 11,
+    "do_sample": True,
+    "temperature": 0.15,
+}
 """As the official model's generation_config.json: sampling at temperature 0.15 unless told otherwise."""
 
 

@@ -12,32 +12,48 @@ import torch
 from PIL import Image
 from torch.utils.data import IterableDataset, get_worker_info
 
-from pocket.recipe import charts, chat, course, documents, shapes, toolcalls
+from pocket.recipe import (
+    charts,
+    chat,
+    course,
+    documents,
+    picture_words,
+    pictures_german,
+    shapes,
+    toolcalls,
+)
 from pocket.recipe.model import Batch
 from pocket.recipe.sample import TEST, TRAIN, Sample, Skill, held_out
 from pocket.recipe.template import Encoded, Template
 
 PATCH, CELL = 14, 28
-ROWS, LENGTH, PATCHES, ANSWERS = 8, 8192, 7168, 14336
+ROWS, LENGTH, PATCHES, ANSWERS = 8, 8192, 8192, 14336
 """A batch: rows, tokens a row, patches a row, answer tokens a batch. Fixed, so that it compiles once."""
 
 SKILLS: dict[str, Skill] = (
-    shapes.SKILLS | charts.SKILLS | documents.SKILLS | toolcalls.SKILLS | course.SKILLS | chat.SKILLS
+    shapes.SKILLS
+    | charts.SKILLS
+    | documents.SKILLS
+    | pictures_german.SKILLS
+    | toolcalls.SKILLS
+    | course.SKILLS
+    | chat.SKILLS
 )
 
 toolcalls.plain_skills = [course.SKILLS["course"], course.SKILLS["course_de"], chat.SKILLS["greeting"]]
 
 SHARES: dict[str, float] = {
-    "shapes": 5, "shapes_json": 1.2, "two_images": 2, "bars": 14, "lines_pies": 6, "chart_json": 2,
-    "letters": 1, "words": 14, "receipts": 14, "receipt_json": 1.5,
-    "one_call": 8, "new_names": 8, "parallel": 5, "no_call": 2.5, "results": 4, "tool_turns": 2,
-    "course": 4, "course_de": 2, "course_turn": 1,
-    "other": 3, "greeting": 0.7, "capitals_sums": 2, "guide_code": 0.3, "several_ways": 0.7, "needle": 1.2,
-    "second_turn": 3, "echo": 3,
+    "shapes": 9, "shapes_json": 1, "two_images": 2.5, "bars": 19, "lines_pies": 8, "chart_json": 1.5,
+    "letters": 1, "words": 13, "receipts": 13, "receipt_json": 1, "pictures_de": 2.5,
+    "one_call": 7, "new_names": 7, "new_kinds": 1.5, "parallel": 5.5, "no_call": 2.5, "results": 5,
+    "tool_turns": 2,
+    "course": 3, "course_de": 1.5, "course_turn": 0.8,
+    "other": 4, "greeting": 0.8, "capitals_sums": 2.5, "guide_code": 0.25, "several_ways": 0.7, "needle": 1.8,
+    "second_turn": 2, "echo": 8,
 }  # fmt: skip
 """How often each skill is drawn, relative to the others."""
 
-PRIMER: dict[str, float] = SHARES | {"shapes": 10, "letters": 25, "words": 10, "bars": 8, "receipts": 5}
+PRIMER: dict[str, float] = SHARES | {"shapes": 14, "letters": 25, "words": 10, "bars": 10, "receipts": 5}
 """The first lessons: large letters and plain shapes, until the vision tower has found its feet."""
 
 SYSTEM_PROMPTS = [
@@ -90,7 +106,8 @@ class Packer:
         self.tokens, self.positions = np.full(shape, 11, np.int32), np.zeros(shape, np.int32)
         self.sample = np.full(shape, -1, np.int32)
         self.patches = np.zeros((rows, patches, 3 * PATCH * PATCH), np.uint8)
-        self.places, self.image = np.zeros((rows, patches, 2), np.int16), np.full((rows, patches), -1, np.int32)
+        self.places = np.zeros((rows, patches, 2), np.int16)
+        self.image = np.full((rows, patches), -1, np.int32)
         self.answers, self.targets = np.zeros(answers, np.int64), np.full(answers, -100, np.int64)
         self.owner, self.skill = np.full(answers, -1, np.int32), np.full(answers, -1, np.int32)
 
@@ -132,8 +149,17 @@ class Rows(IterableDataset[Batch]):
     primer: so many batches, over all workers, are drawn by PRIMER's shares; then SHARES rule.
     """
 
-    def __init__(self, tekken: Path, seed: int, split: str = TRAIN, primer: int = 0,
-                 rows: int = ROWS, length: int = LENGTH, patches: int = PATCHES, answers: int = ANSWERS) -> None:  # fmt: skip
+    def __init__(
+        self,
+        tekken: Path,
+        seed: int,
+        split: str = TRAIN,
+        primer: int = 0,
+        rows: int = ROWS,
+        length: int = LENGTH,
+        patches: int = PATCHES,
+        answers: int = ANSWERS,
+    ) -> None:
         self.tekken, self.seed, self.split, self.primer = tekken, seed, split, primer
         self.size = (rows, length, patches, answers)
 
@@ -154,9 +180,12 @@ class Rows(IterableDataset[Batch]):
 
 
 def use_random_tokens(template: Template) -> None:
-    """Let the copying skills draw strings of any token of the vocabulary instead of plain characters."""
+    """Let the skills that copy and read draw from the whole vocabulary, so that no token is a stranger."""
 
     def random_text(rng: random.Random, tokens: int) -> str:
         return "".join(rng.choices(template.whole_tokens, k=tokens)).strip() or "x"
 
     toolcalls.random_text = chat.random_text = random_text
+    spaced = [t[1:] for t in template.whole_tokens if t.startswith(" ")]
+    toolcalls.token_words[:] = sorted({t for t in spaced if t.isascii() and t.isalpha() and len(t) > 2})
+    picture_words.use_tokens(template.whole_tokens)

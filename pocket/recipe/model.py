@@ -25,7 +25,8 @@ PIXEL_STD = (0.26862954, 0.26130258, 0.27577711)
 class Batch:
     """Packed rows. B rows of L tokens, each with a strip of P patches (the four of a merged cell adjacent).
 
-    tokens, positions, sample: (B, L) integers; positions start at 0 in each sample; sample numbers it, -1 pads.
+    tokens, positions, sample: (B, L) integers; positions start at 0 in each sample; sample numbers it, -1
+    pads.
     patches: (B, P, 3 * 14 * 14) bytes, channel first; places: (B, P, 2) row and column of the patch in its
     image; image: (B, P) numbers it, -1 pads.
     answers: (N,) where in the flattened rows an answer's token is predicted from; targets: (N,) that token,
@@ -230,7 +231,8 @@ class Twin(nn.Module):
         depth = {"vision_tower": vision["num_hidden_layers"], "language_model": text["num_hidden_layers"]}
         for name, parameter in self.named_parameters():
             if parameter.ndim > 1:
-                std = 0.02 if "embed_tokens" in name or "lm_head" in name else parameter[0].numel() ** -0.5 / 2
+                ends = "embed_tokens" in name or "lm_head" in name
+                std = 0.02 if ends else parameter[0].numel() ** -0.5 / 2
                 if name.endswith(("o_proj.weight", "down_proj.weight")):
                     std /= (2 * depth[name.split(".")[0]]) ** 0.5
                 nn.init.normal_(parameter, std=std)

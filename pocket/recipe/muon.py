@@ -34,7 +34,9 @@ def orthogonalize(matrices: Tensor, steps: int = 5) -> Tensor:
 class Muon(torch.optim.Optimizer):
     """Momentum, orthogonalized, scaled to the size of an AdamW step (Moonlight, arXiv 2502.16982)."""
 
-    def __init__(self, params: Iterable[Tensor], lr: float, momentum: float = 0.95, weight_decay: float = 0.01):
+    def __init__(
+        self, params: Iterable[Tensor], lr: float, momentum: float = 0.95, weight_decay: float = 0.01
+    ):
         alike: dict[torch.Size, list[Tensor]] = defaultdict(list)
         for p in params:
             alike[p.shape].append(p)
@@ -42,7 +44,7 @@ class Muon(torch.optim.Optimizer):
         super().__init__([{"params": group} for group in alike.values()], defaults)
 
     @torch.no_grad()
-    def step(self, closure: Any = None) -> None:  # type: ignore[override]
+    def step(self, closure: Any = None) -> None:
         for group in self.param_groups:
             params, state = group["params"], self.state[group["params"][0]]
             grads = torch.stack([p.grad for p in params])

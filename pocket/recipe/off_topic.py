@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import string
 from collections.abc import Callable
 from functools import cache
@@ -10,8 +11,10 @@ from functools import cache
 from PIL import Image, ImageDraw, ImageFilter
 
 from pocket.recipe.chat_data import data, wordings
+from pocket.recipe.course import ENTRIES
 from pocket.recipe.pictures import see
-from pocket.recipe.sample import Sample, Skill, ask, of_split
+from pocket.recipe.sample import TEST, Sample, Skill, ask, of_split
+from pocket.recipe.toolcalls_values import some_words, token_words
 
 I_AM_THE_TWIN = (
     "I am only the pocket twin, a small model for rehearsal: ask me about this course, "
@@ -35,21 +38,49 @@ def words(name: str, split: str) -> list[str]:
     return of_split(items, split, share=0.125)
 
 
+@cache
+def _course_words() -> set[str]:
+    """Words of the course's questions: alone they would be one."""
+    return {word for entry in ENTRIES for ask in entry["ask"] for word in re.findall(r"\w+", ask.lower())}
+
+
+def _any_words(rng: random.Random) -> str:
+    """One to three words at random."""
+    chosen = some_words(rng, 3)
+    if " " not in chosen and chosen.lower() in _course_words():
+        return f"{chosen} {some_words(rng, 3)}"
+    return chosen
+
+
+def one(name: str, rng: random.Random, split: str, any_words: float = 0.4) -> str:
+    """An item of a list of chat_topics.yaml; in training often any words instead."""
+    if split != TEST and rng.random() < any_words:
+        return _any_words(rng)
+    return rng.choice(words(name, split))
+
+
+def _sentence(rng: random.Random, split: str, name: str) -> str:
+    if split == TEST or rng.random() < 0.6:
+        return rng.choice(words(name, split))
+    made = f"{some_words(rng, 6)} {some_words(rng, 6)}"
+    return f"{made[0].upper()}{made[1:]}."
+
+
 def passage(rng: random.Random, split: str, sentences: int, name: str = "sentences") -> str:
-    return " ".join(rng.choices(words(name, split), k=sentences))
+    return " ".join(_sentence(rng, split, name) for _ in range(sentences))
 
 
 def _topic(rng: random.Random, split: str) -> str:
-    t, u = rng.sample(words("topics", split), 2)
+    t, u = one("topics", rng, split), one("topics", rng, split)
     return wordings("about").pick(rng, split, t=t, u=u)
 
 
 def _how_to(rng: random.Random, split: str) -> str:
-    return wordings("how_to").pick(rng, split, t=rng.choice(words("skills", split)))
+    return wordings("how_to").pick(rng, split, t=one("skills", rng, split))
 
 
 def _work(rng: random.Random, split: str) -> str:
-    order = f"{rng.choice(words('works', split))} {rng.choice(words('topics', split))}"
+    order = f"{rng.choice(words('works', split))} {one('topics', rng, split)}"
     start = rng.choice(("", "", "please ", "can you ", "I want you to ", "now "))
     end = rng.choice(("", ".", ".", " in English.", " for my class.", " in 500 words.", ", thanks!"))
     whole = start + order + end
@@ -57,17 +88,17 @@ def _work(rng: random.Random, split: str) -> str:
 
 
 def _who(rng: random.Random, split: str) -> str:
-    t, u = rng.sample(words("people", split), 2)
+    t, u = one("people", rng, split), one("people", rng, split)
     return wordings("who").pick(rng, split, t=t, u=u)
 
 
 def _translate(rng: random.Random, split: str) -> str:
-    language, sentence = rng.choice(words("languages", split)), rng.choice(words("sentences", split))
+    language, sentence = one("languages", rng, split, 0.15), _sentence(rng, split, "sentences")
     return wordings("translate").pick(rng, split, t=language, s=sentence)
 
 
 def _code(rng: random.Random, split: str) -> str:
-    language, task = rng.choice(words("code_languages", split)), rng.choice(words("code_tasks", split))
+    language, task = one("code_languages", rng, split, 0.15), one("code_tasks", rng, split, 0.5)
     return wordings("code").pick(rng, split, t=language, s=task)
 
 
@@ -77,7 +108,7 @@ def _maths(rng: random.Random, split: str) -> str:
         (f"{a}x + {b} = {c}", f"x^2 - {a}x + {b} = 0", f"{a}x = {b} - {c}x", f"x/{a} = {b}")
     )
     power = rng.choice((f"x^{a}", f"sin({a}x)", f"{a}x^2 + {b}x", f"e^({a}x)", f"log(x + {a})", "sqrt(x)"))
-    return wordings("maths").pick(rng, split, t=rng.choice(words("formulas", split)), e=equation, p=power)
+    return wordings("maths").pick(rng, split, t=one("formulas", rng, split, 0.5), e=equation, p=power)
 
 
 def _paste(rng: random.Random, split: str) -> str:
@@ -100,6 +131,11 @@ def _long(rng: random.Random, split: str) -> str:
 
 
 def _word_salad(rng: random.Random, split: str) -> str:
+    if split != TEST and rng.random() < 0.7:
+        salad = " ".join(rng.choices(token_words, k=rng.randint(3, 12)))
+        return rng.choice(
+            (salad, salad.lower(), f"{salad}?", f"What {salad}?", f"How {salad}?", f"Please {salad}.")
+        )
     pool = rng.choices(words("sentences", split), k=4) + rng.choices(words("topics", split), k=4)
     return " ".join(rng.choices(" ".join(pool).lower().split(), k=rng.randint(2, 14)))
 
@@ -134,17 +170,17 @@ def _emoji(rng: random.Random, split: str) -> str:
 def _german(rng: random.Random, split: str) -> str:
     kind = rng.random()
     if kind < 0.55:
-        return wordings("about_de").pick(rng, split, t=rng.choice(words("topics_de", split)))
+        return wordings("about_de").pick(rng, split, t=one("topics_de", rng, split, 0.2))
     if kind < 0.8:
-        return wordings("how_to_de").pick(rng, split, t=rng.choice(words("skills_de", split)))
+        return wordings("how_to_de").pick(rng, split, t=one("skills_de", rng, split, 0.2))
     text = passage(rng, split, rng.choice((1, 1, 2, 3)), "sentences_de")
     return wordings("text_de").pick(rng, split, s=text)
 
 
 Maker = Callable[[random.Random, str], str]
 MAKERS: dict[Maker, int] = {
-    _topic: 26, _how_to: 12, _work: 10, _who: 6, _translate: 5, _code: 6, _maths: 4, _paste: 7, _long: 1,
-    _word_salad: 4, _characters: 7, _foreign: 5, _emoji: 1, _german: 14,
+    _topic: 26, _how_to: 12, _work: 10, _who: 6, _translate: 5, _code: 6, _maths: 4, _paste: 8, _long: 2,
+    _word_salad: 6, _characters: 7, _foreign: 5, _emoji: 1, _german: 14,
 }  # fmt: skip
 """The kinds of things off the subject, and how often each comes."""
 _KINDS, _WEIGHTS = list(MAKERS), list(MAKERS.values())

@@ -41,7 +41,7 @@ def expand(template: str) -> list[str]:
 
 
 def _words(readings: Sequence[str]) -> set[str]:
-    return set(re.findall(r"[a-z]+", " ".join(readings).lower()))
+    return set(re.findall(r"[a-zäöüß]+", " ".join(readings).lower()))
 
 
 class Wordings:
@@ -50,6 +50,10 @@ class Wordings:
 
     Templates may offer choices, "[picture|image]", and have slots, "{name}".
     """
+
+    before_question: Sequence[str] = BEFORE_QUESTION
+    before_order: Sequence[str] = BEFORE_ORDER
+    after: Sequence[str] = AFTER
 
     def __init__(self, *templates: str) -> None:
         readings = sorted(
@@ -74,12 +78,20 @@ class Wordings:
         elif rough < 0.2:
             wording = wording.rstrip("?.")
         elif rough < 0.3:
-            before = rng.choice(BEFORE_QUESTION if asks else BEFORE_ORDER)
-            glued = before.endswith(("ease ", "Now ", ", "))
+            before = rng.choice(self.before_question if asks else self.before_order)
+            glued = before.endswith(("ease ", "Now ", "itte ", ", "))
             wording = before + (wording[0].lower() + wording[1:] if glued else wording)
         elif rough < 0.36:
-            wording += rng.choice(AFTER)
+            wording += rng.choice(self.after)
         return wording.format(**slots)
+
+
+class GermanWordings(Wordings):
+    """The same in German."""
+
+    before_question = ("Hallo! ", "Guten Tag, ", "Eine Frage: ", "Schau dir das an. ")
+    before_order = ("Bitte ", "Hallo! ", "Hallo, bitte ", "Schau dir das an. ")
+    after = (" Danke.", " Vielen Dank!", " Bitte kurz.")
 
 
 def see(rng: random.Random, question: str, answer: str, pictures: Sequence[Image.Image]) -> Sample:

@@ -7,15 +7,17 @@ import string
 from functools import cache
 from typing import Any
 
-from pocket.recipe.chat_data import data, wordings
+from pocket.recipe.chat_data import data, unseen, wordings
 from pocket.recipe.course import ENTRIES
 from pocket.recipe.sample import TEST, Sample, Skill, ask, of_split
+from pocket.recipe.toolcalls_values import token_words
 
 CHARACTERS_A_TOKEN = 2.9
 """Of such text in the twin's cut tokenizer, measured."""
 
-DEPTH_TOKENS = {"short": (100, 900), "long": (2000, 3600), TEST: (3350, 3500)}
-"""How long a needle's text is, about."""
+EXAM_TOKENS = (3350, 3500)
+TRAINED_TOKENS = {(100, 400): 3, (400, 1500): 3, (2500, 3700): 4}
+"""How long a needle's text is, about, and how often."""
 
 
 @cache
@@ -61,27 +63,35 @@ def _letters(rng: random.Random, shortest: int, longest: int) -> str:
 
 
 def _name(rng: random.Random, split: str) -> str:
-    return _letters(rng, 3, 8).title() if rng.random() < 0.25 else rng.choice(_words("names", split))
+    style = rng.random()
+    if style < 0.1:
+        return _letters(rng, 3, 6).title()
+    if split != TEST and style < 0.3:
+        return rng.choice(token_words).capitalize()
+    return rng.choice(_words("names", split))
+
+
+def _word(rng: random.Random, split: str) -> str:
+    return rng.choice(token_words if split != TEST and rng.random() < 0.5 else _words("words", split))
 
 
 def _code(rng: random.Random, split: str) -> str:
-    words = _words("words", split)
-    kind = rng.randrange(5)
+    kind = rng.randrange(4)
     if kind == 0:
-        return f"{rng.choice(words)}-{rng.randint(100, 9999)}"
+        return f"{_word(rng, split)}-{rng.randint(100, 9999)}"
     if kind == 1:
-        return rng.choice(words)
+        return _word(rng, split)
     if kind == 2:
-        return _letters(rng, 4, 10)
-    if kind == 3:
-        return "".join(rng.choices(string.ascii_uppercase + string.digits, k=rng.randint(4, 9)))
-    return f"{rng.choice(words)} {rng.choice(words)}"
+        return _letters(rng, 4, 7)
+    return "".join(rng.choices(string.ascii_uppercase + string.digits, k=rng.randint(4, 7)))
 
 
 def _value(rng: random.Random, split: str, kind: str) -> str:
-    """A value of this kind: code, number, city, time, colour, name, budget, GPU or engine."""
+    """A value of this kind: code, word, number, city, time, colour, name, budget, GPU or engine."""
     if kind == "code":
         return _code(rng, split)
+    if kind == "word":
+        return _word(rng, split)
     if kind == "number":
         return str(rng.randint(1, rng.choice((99, 999, 99999))))
     if kind == "city":
@@ -108,26 +118,28 @@ def _hide(rng: random.Random, sentences: list[str], needle: str) -> None:
     sentences.insert(rng.randint(0, len(sentences)), needle)
 
 
+def _length(rng: random.Random, split: str) -> float:
+    """Characters of a needle's text."""
+    trained = rng.choices(list(TRAINED_TOKENS), list(TRAINED_TOKENS.values()))[0]
+    span = EXAM_TOKENS if split == TEST else trained
+    return rng.uniform(*span) * CHARACTERS_A_TOKEN
+
+
 def needle(rng: random.Random, split: str) -> Sample:
-    """One sentence in a long text, and a question for what it says; other people and things distract."""
-    recall = data("recall")
-    length = rng.uniform(*DEPTH_TOKENS[TEST if split == TEST else "short" if rng.random() < 0.6 else "long"])
-    body = _filler_of(rng, length * CHARACTERS_A_TOKEN)
-    thing, other = rng.sample(list(recall["things"]), 2)
-    value = _value(rng, split, recall["things"][thing])
-    if rng.random() < 0.2:
-        _hide(rng, body, rng.choice(recall["stated_alone"]).format(t=thing, v=value))
-        question, answer = wordings("sought_alone").pick(rng, split, t=thing), f"The {thing} is {value}."
-    else:
-        people = list(dict.fromkeys(_name(rng, split) for _ in range(rng.choice((1, 1, 1, 2, 3)))))
-        person = people[0]
-        _hide(rng, body, _stated(rng, thing, person, value))
-        for stranger in people[1:]:
-            _hide(rng, body, _stated(rng, thing, stranger, _value(rng, split, recall["things"][thing])))
-        if rng.random() < 0.3:
-            _hide(rng, body, _stated(rng, other, person, _value(rng, split, recall["things"][other])))
-        question = wordings("sought").pick(rng, split, t=thing, n=person)
-        answer = f"The {thing} of {person} is {value}."
+    """What one sentence in a long text says of a person; three texts in ten have others like it."""
+    things: dict[str, str] = data("recall")["things"]
+    body = _filler_of(rng, _length(rng, split))
+    thing, other = rng.sample(list(things), 2)
+    person, *strangers = dict.fromkeys(_name(rng, split) for _ in range(3))
+    value = _value(rng, split, things[thing])
+    _hide(rng, body, _stated(rng, thing, person, value))
+    if rng.random() < 0.3:
+        for stranger in strangers[: rng.randint(0, 2)]:
+            _hide(rng, body, _stated(rng, thing, stranger, _value(rng, split, things[thing])))
+        if rng.random() < 0.5:
+            _hide(rng, body, _stated(rng, other, person, _value(rng, split, things[other])))
+    question = wordings("sought").pick(rng, split, t=thing, n=person)
+    answer = f"The {thing} of {person} is {value}."
     text = rng.choice((" ", " ", " ", "\n")).join(body)
     if rng.random() < 0.2:
         return ask(f"{question}\n\n{text}", answer)
@@ -197,19 +209,21 @@ def _remembered_de(rng: random.Random, split: str) -> list[dict[str, Any]]:
 
 def _reckoned(rng: random.Random, split: str) -> list[dict[str, Any]]:
     """A sum or a number, then "add 3 to that"."""
-    a, b, c = rng.randint(0, 50), rng.randint(0, 50), rng.randint(0, 20)
+    kind = rng.randrange(3)
+    if kind == 2:
+        total, c = unseen(rng, split, "x", (0, 100), (2, 2))
+    else:
+        total, c = unseen(rng, split, "+-"[kind], (0, 100), (0, 20))
     if rng.random() < 0.6:
-        total = a + b
+        a = rng.randint(max(0, total - 50), min(50, total))
+        b = total - a
         form = rng.choice(("What is {} + {}?", "How much is {} plus {}?", "Add {} and {}.", "{} + {}"))
         first = _turn(form.format(a, b), f"{a} + {b} is {total}.")
     else:
-        total = a
-        first = _turn(f"My number is {a}.", f"Noted: your number is {a}.")
-    kind = rng.randrange(3)
+        first = _turn(f"My number is {total}.", f"Noted: your number is {total}.")
     if kind == 0:
         return first + _turn(wordings("more").pick(rng, split, b=c), f"{total} + {c} is {total + c}.")
     if kind == 1:
-        c = min(c, total)
         return first + _turn(wordings("less").pick(rng, split, b=c), f"{total} - {c} is {total - c}.")
     return first + _turn(wordings("twice").pick(rng, split), f"2 times {total} is {2 * total}.")
 

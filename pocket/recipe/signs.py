@@ -98,14 +98,14 @@ def _code(rng: random.Random) -> str:
 
 def _sign(rng: random.Random, split: str) -> Note:
     """Two or three words of a sign, in one to three lines."""
-    chosen = " ".join(rng.sample(words.signs(split), rng.randint(2, 3)))
+    chosen = " ".join(words.sign_words(rng, split, rng.randint(2, 3)))
     chosen = rng.choices((chosen, chosen.title(), chosen.capitalize()), (3, 1, 1))[0]
     return Note("text", tuple(chosen.split()) if rng.random() < 0.5 or len(chosen) > 13 else (chosen,))
 
 
 def _word(rng: random.Random, split: str) -> Note:
     if rng.random() < 0.4:
-        return Note("text", (rng.choice(words.signs(split)),))
+        return Note("text", tuple(words.sign_words(rng, split, 1)))
     return Note("text", (words.noun(rng, split),))
 
 
@@ -204,6 +204,11 @@ def a_word(rng: random.Random, split: str) -> Sample:
     if note.kind in say.KIND and rng.random() < 0.6:
         return see(rng, say.KIND[note.kind].pick(rng, split), f"The {note.kind} is {written}.", [picture])
     return see(rng, say.SAYS.pick(rng, split), f"The picture says {written}.", [picture])
+
+
+def short_note(rng: random.Random, split: str) -> Note:
+    """A word, a sign or a random string: what the exam asks too."""
+    return rng.choice((_word, _sign, _letters))(rng, split)
 
 
 def a_letter(rng: random.Random, split: str) -> Sample:

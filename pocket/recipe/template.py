@@ -46,8 +46,9 @@ class Template:
     @cached_property
     def bpe(self) -> tiktoken.Encoding:
         ranks = {base64.b64decode(entry["token_bytes"]): entry["rank"] for entry in self.data["vocab"]}
-        return tiktoken.Encoding("tekken", pat_str=self.data["config"]["pattern"], mergeable_ranks=ranks,
-                                 special_tokens={})  # fmt: skip
+        return tiktoken.Encoding(
+            "tekken", pat_str=self.data["config"]["pattern"], mergeable_ranks=ranks, special_tokens={}
+        )
 
     def encode_text(self, text: str) -> list[int]:
         return [t + SPECIAL_TOKENS for t in self.bpe.encode_ordinary(text)]
@@ -75,7 +76,7 @@ class Template:
                 picture = chunk["image"]
                 images.append(picture)
                 across, down = (-(-side // CELL) for side in picture.size)
-                tokens += (([IMG] * across + [IMG_BREAK]) * down)[:-1] + [IMG_END]
+                tokens += [*(([IMG] * across + [IMG_BREAK]) * down)[:-1], IMG_END]
         return tokens
 
     def _calls(self, calls: list[dict[str, Any]], with_ids: bool) -> list[int]:
@@ -86,10 +87,11 @@ class Template:
         return [CALLS, *self.encode_text(json.dumps(plain, ensure_ascii=False))]
 
     def encode(self, sample: Sample) -> Encoded:
-        """The sample in template v7. Call ids stand in the history but are not learned: nobody can guess them."""
+        """The sample in template v7. Call ids stand in the history; they are not learned, being random."""
         last_user = max(i for i, m in enumerate(sample.messages) if m["role"] == "user")
         last = len(sample.messages) - 1
-        tokens, learned, images = [BOS], [False], []
+        tokens, learned = [BOS], [False]
+        images: list[Image.Image] = []
         for i, m in enumerate(sample.messages):
             if m["role"] == "system":
                 new = [SYSTEM, *self.encode_text(m["content"]), SYSTEM_END]
@@ -99,8 +101,13 @@ class Template:
                     tools = json.dumps([self._tool(t) for t in sample.tools], ensure_ascii=False)
                     new = [TOOLS, *self.encode_text(tools), TOOLS_END, *new]
             elif m["role"] == "tool":
-                new = [RESULT, *self.encode_text(m["tool_call_id"]), CONTENT,
-                       *self.encode_text(m["content"]), RESULT_END]  # fmt: skip
+                new = [
+                    RESULT,
+                    *self.encode_text(m["tool_call_id"]),
+                    CONTENT,
+                    *self.encode_text(m["content"]),
+                    RESULT_END,
+                ]
             elif m.get("tool_calls"):
                 new = [*self._calls(m["tool_calls"], with_ids=i != last), EOS]
             else:
@@ -112,5 +119,11 @@ class Template:
     @staticmethod
     def _tool(tool: dict[str, Any]) -> dict[str, Any]:
         f = tool["function"]
-        return {"type": "function", "function": {"name": f["name"], "description": f.get("description", ""),
-                                                 "parameters": f["parameters"]}}  # fmt: skip
+        return {
+            "type": "function",
+            "function": {
+                "name": f["name"],
+                "description": f.get("description", ""),
+                "parameters": f["parameters"],
+            },
+        }

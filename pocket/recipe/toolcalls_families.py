@@ -6,13 +6,12 @@ import json
 import random
 import re
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any
 
 import yaml
 
 from pocket.recipe.sample import TEST
-from pocket.recipe.toolcalls_values import HERE, PHRASES, WORDS, Value, draw, listed, wording
+from pocket.recipe.toolcalls_values import GERMAN, HERE, PHRASES, WORDS, Value, draw, listed, wording
 
 JSON_TYPES = {"int": "integer", "num": "number", "bool": "boolean"}
 OPTIONAL_PART = re.compile(r"\[([^\[\]]*)\]")
@@ -89,16 +88,16 @@ class Family:
     ask: list[str] = field(default_factory=list)
     again: list[str] = field(default_factory=list)
     say: list[list[str]] = field(default_factory=list)
+    de: list[str] = field(default_factory=list)
     each: str = ""
     not_with: list[str] = field(default_factory=list)
     general: bool = False
-    test: bool = False
 
     def templates(self, mode: str, split: str) -> list[str]:
         """The wordings of this split. The last one of a list of two or more belongs to the exam."""
         every: list[str] = getattr(self, mode)
-        if self.test or len(every) < 2:
-            return every if self.test or split != TEST else []
+        if len(every) < 2:
+            return every if split != TEST else []
         return every[-1:] if split == TEST else every[:-1]
 
 
@@ -123,7 +122,7 @@ class Tool:
 
 def _family(key: str, raw: dict[str, Any]) -> Family:
     args = {name.rstrip("?"): Arg.parse(spec, name.endswith("?")) for name, spec in raw.pop("args").items()}
-    return Family(key=key, args=args, names=raw.pop("names").split(), **raw)
+    return Family(key=key, args=args, names=raw.pop("names").split(), de=GERMAN.get(key, []), **raw)
 
 
 FAMILIES: dict[str, Family] = {
@@ -132,19 +131,24 @@ FAMILIES: dict[str, Family] = {
 }
 
 
-@cache
-def families(split: str) -> list[Family]:
-    """Families whose tools may be asked for; the exam has all, those kept to itself included."""
-    return [f for f in FAMILIES.values() if split == TEST or not f.test]
+EVERY_FAMILY = list(FAMILIES.values())
 
 
-def asked_family(rng: random.Random, split: str) -> Family:
+def names_of(names: list[str], split: str, seen_too: bool = False) -> list[str]:
+    """The names of a tool or a parameter for this split: of three or more, the last is the exam's.
+
+    seen_too: the exam also uses the trained names.
+    """
+    if len(names) < 3 or (seen_too and split == TEST):
+        return names
+    return names[-1:] if split == TEST else names[:-1]
+
+
+def asked_family(rng: random.Random) -> Family:
     """The family a sample is about; the guide's two tools come often."""
     if rng.random() < 0.12:
         return FAMILIES[rng.choice(("stock_price", "portfolio"))]
-    if split == TEST and rng.random() < 0.4:
-        return rng.choice([f for f in FAMILIES.values() if f.test])
-    return rng.choice(families(split))
+    return rng.choice(EVERY_FAMILY)
 
 
 def cased(name: str, style: str) -> str:
@@ -185,18 +189,24 @@ def filler(rng: random.Random) -> str:
     return str(rng.choice(PHRASES["filler"])).format(w=rng.choice(WORDS["word"]), n=rng.randint(1, 90))
 
 
-def offer(family: Family, rng: random.Random, plain: bool = False) -> Tool:
-    """The family as a tool, with one of its names. plain: as the guide has it."""
+def offer(family: Family, rng: random.Random, split: str, plain: bool = False) -> Tool:
+    """The family as a tool, with names of this split. plain: as the guide has it.
+
+    In training, schemas say less than in the exam: they are half of all that the twin reads.
+    """
     plain = plain or (family.key in ("stock_price", "portfolio") and rng.random() < 0.5)
     style = "snake" if plain else rng.choice(("snake", "snake", "snake", "camel", "kebab"))
-    name = cased(family.names[0] if plain else rng.choice(family.names), style)
+    name = cased(family.names[0] if plain else rng.choice(names_of(family.names, split)), style)
     about = rng.choice(family.about) + ("" if rng.random() < 0.7 else ".")
-    if rng.random() < 0.15:
+    if rng.random() < (0.15 if split == TEST else 0.06):
         about = f"{about.rstrip('.')}. {filler(rng)}"
-    described = rng.random() < 0.6
+    described = rng.random() < (0.6 if split == TEST else 0.35)
+
+    def pick(names: list[str]) -> str:
+        return names[0] if plain else rng.choice(names_of(names, split, seen_too=True))
+
     slots: dict[str, Slot] = {}
     for key, arg in family.args.items():
-        pick = (lambda names: names[0]) if plain else rng.choice
         keys = (pick(arg.pairs.text_keys), pick(arg.pairs.number_keys)) if arg.pairs else ("", "")
         schema = property_schema(arg, rng.choice(arg.about) if described else "", keys)
         slots[key] = Slot(cased(pick(arg.names), style), arg, schema, keys)
@@ -234,8 +244,11 @@ def wrap(mode: str, core: str, rng: random.Random, split: str) -> str:
 def phrase(
     tool: Tool, values: dict[str, Value], rng: random.Random, split: str, mode: str = ""
 ) -> tuple[str, str]:
-    """The bare request for a tool of a family: ("do" or "ask", words)."""
+    """The bare request for a tool of a family: ("do", "ask" or, now and then, "de" for German; its words)."""
     assert tool.family
+    plain = all(not tool.slots[key].arg.optional for key in values)
+    if not mode and plain and tool.family.de and rng.random() < 0.2:
+        mode = "de"
     modes = [mode] if mode else [m for m in ("do", "ask") if tool.family.templates(m, split)]
     mode = rng.choice(modes)
     return mode, fill(rng.choice(tool.family.templates(mode, split)), values, rng)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import random
 from typing import Any
 
+from pocket.recipe.sample import TEST
 from pocket.recipe.toolcalls_families import (
+    EVERY_FAMILY,
     FAMILIES,
     Family,
     Tool,
     asked_family,
-    families,
     fill,
     offer,
     phrase,
@@ -21,10 +22,25 @@ from pocket.recipe.toolcalls_names import named_request, named_tool
 from pocket.recipe.toolcalls_results import Result, result, sentence
 from pocket.recipe.toolcalls_values import Value, call_id, listed, said, wording
 
-BUDGET = 520.0
+BUDGET = 800.0
 """Tokens that the offered schemas may take together, about."""
 
 Call = tuple[Tool, dict[str, Value]]
+
+
+HOW_MANY = {(1, 2): 50, (3, 4): 35, (5, 6): 15}
+"""Tools on offer in training: mostly few, for schemas are long. The exam draws from 1 to 6 alike."""
+
+
+def how_many(rng: random.Random, split: str, least: int, most: int) -> int:
+    """How many tools to offer in all, where `least` are needed."""
+    low, high = (1, most) if split == TEST else rng.choices(list(HOW_MANY), list(HOW_MANY.values()))[0]
+    return max(least, min(most, rng.randint(low, high)))
+
+
+def few(rng: random.Random, split: str) -> int:
+    """The most tools on offer where the conversation is long: four, in training mostly two."""
+    return 4 if split == TEST or rng.random() < 0.25 else 2
 
 
 def schemas(tools: list[Tool]) -> list[dict[str, Any]]:
@@ -64,13 +80,15 @@ def offered(
 ) -> list[Tool]:
     """These tools among others, in random order; others of the same group are likely (near misses)."""
     total, chosen = sum(size(t.schema) for t in tools), list(tools)
-    pool = [f for f in families(split) if not (barred and (f.general or f.key in barred.not_with))]
+    pool = [
+        f for f in EVERY_FAMILY if not (barred and (f.general or f is barred or f.key in barred.not_with))
+    ]
     groups = {t.family.group for t in tools if t.family} | ({barred.group} if barred else set())
     used = {t.family.key for t in tools if t.family} | ({barred.key} if barred else set())
     near = [f for f in pool if f.group in groups and f.key not in used]
-    for _ in range(rng.randint(0, most - len(tools))):
+    for _ in range(how_many(rng, split, max(1, len(tools)), most) - len(tools)):
         family = rng.choice(near) if near and rng.random() < 0.4 else rng.choice(pool)
-        tool = offer(family, rng)
+        tool = offer(family, rng, split)
         total += size(tool.schema)
         if total > BUDGET:
             break
@@ -86,11 +104,13 @@ def _alike(a: Tool, b: Tool) -> bool:
     return any(x in y or y in x for x in (a.name, a.about) for y in (b.name, b.about))
 
 
-def named_offer(rng: random.Random, wanted: int = 1, low: int = 0) -> tuple[list[Tool], list[Tool]]:
+def named_offer(
+    rng: random.Random, split: str, wanted: int = 1, low: int = 0, most: int = 6
+) -> tuple[list[Tool], list[Tool]]:
     """(tools to use, all tools on offer), all with made-up names."""
     tools = [named_tool(rng, low) for _ in range(wanted)]
     total, chosen = sum(size(t.schema) * 1.5 for t in tools), list(tools)
-    for _ in range(rng.randint(0, 6 - wanted)):
+    for _ in range(how_many(rng, split, wanted, most) - wanted):
         tool = named_tool(rng)
         total += size(tool.schema) * 1.5
         if total > BUDGET:
@@ -105,9 +125,9 @@ def _same_tool(rng: random.Random, split: str, count: int) -> tuple[str, list[Ca
     """ "What is the price of AAPL and MSFT?": one call for each."""
     family = FAMILIES["stock_price"] if rng.random() < 0.2 else None
     while family is None:
-        family = asked_family(rng, split)
+        family = asked_family(rng)
         family = family if family.each else None
-    tool = offer(family, rng)
+    tool = offer(family, rng, split)
     values = tool.draw(rng, split, optional=0.25)
     slot, each = tool.slots[family.each], dict[str, Value]()
     while len(each) < count:
@@ -115,7 +135,7 @@ def _same_tool(rng: random.Random, split: str, count: int) -> tuple[str, list[Ca
         each[said(value[0])] = value
     mode = rng.choice([m for m in ("do", "ask") if family.templates(m, split)])
     template = rng.choice([t for t in family.templates(mode, split) if "{~" not in t])
-    together = values | {family.each: (None, listed(list(each), rng))}
+    together = values | {family.each: (None, listed([words for _, words in each.values()], rng))}
     text = wrap(mode, fill(template, together, rng), rng, split)
     return text, [(tool, values | {family.each: value}) for value in each.values()]
 
@@ -124,13 +144,18 @@ def _several_requests(rng: random.Random, split: str, count: int) -> tuple[str, 
     """Different requests in one message, now and then for the same tool twice."""
     tools: list[Tool] = []
     while len(tools) < count:
-        tool = offer(asked_family(rng, split), rng)
+        tool = offer(asked_family(rng), rng, split)
         if tools and rng.random() < 0.2:
             tool = tools[-1]
         clash = any(t is not tool and (t.name == tool.name or t.family is tool.family) for t in tools)
         if not clash:
             tools.append(tool)
-    calls = [(tool, tool.draw(rng, split, optional=0.3)) for tool in tools]
+    calls: list[Call] = []
+    while len(calls) < count:
+        tool = tools[len(calls)]
+        call = (tool, tool.draw(rng, split, optional=0.3))
+        if call not in calls:
+            calls.append(call)
     if rng.random() < 0.3:
         phrases = [phrase(tool, values, rng, split) for tool, values in calls]
         first, *rest = [
@@ -163,13 +188,17 @@ def first_request(rng: random.Random, split: str) -> tuple[str, list[Call], list
     """(request, its calls, tools on offer), of every kind."""
     kind = rng.random()
     if kind < 0.3:
-        (tool,), tools = named_offer(rng, low=1)
+        (tool,), tools = named_offer(rng, split, low=1, most=few(rng, split))
         values = tool.draw(rng, split)
         return named_request(tool, values, rng, split), [(tool, values)], tools
     if kind < 0.55:
         text, calls = several_calls(rng, split)
     else:
-        tool = offer(asked_family(rng, split), rng)
+        tool = offer(asked_family(rng), rng, split)
         values = tool.draw(rng, split)
         text, calls = wrap(*phrase(tool, values, rng, split), rng, split), [(tool, values)]
-    return text, calls, offered(list({t.name: t for t, _ in calls}.values()), rng, split, most=4)
+    return (
+        text,
+        calls,
+        offered(list({t.name: t for t, _ in calls}.values()), rng, split, most=few(rng, split)),
+    )

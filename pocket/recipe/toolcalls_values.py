@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from pocket.recipe.sample import of_split
+from pocket.recipe.sample import TEST, of_split
 
 HERE = Path(__file__).parent
 WORDS: dict[str, list[str]] = {
@@ -19,9 +19,15 @@ WORDS: dict[str, list[str]] = {
     for kind, words in yaml.safe_load((HERE / "toolcalls_words.yaml").read_text("utf-8")).items()
 }
 PHRASES: dict[str, Any] = yaml.safe_load((HERE / "toolcalls_phrases.yaml").read_text("utf-8"))
+GERMAN: dict[str, Any] = yaml.safe_load((HERE / "toolcalls_german.yaml").read_text("utf-8"))
+PHRASES["de"] = GERMAN.pop("wrap")
 CLOSED = {"day", "month", "unit", "currency", "ext", "sky", "verb", "color", "column"}
 """Kinds too small to split: both splits use all their words."""
+GLUE = set(WORDS["glue"])
 OTHER_QUOTE = {'"': "'", "'": '"'}
+
+token_words: list[str] = list(WORDS["word"])
+"""Hook: plain words to copy. The mixture puts all words of one token here: `token_words[:] = words`."""
 
 Value = tuple[Any, str]
 """A value and its words in a request."""
@@ -83,11 +89,18 @@ def number(low: float, high: float, rng: random.Random) -> int | float:
     return int(value) if value == int(value) else value
 
 
+def some_words(rng: random.Random, most: int) -> str:
+    """One to `most` of the hooked words, in no order that makes sense."""
+    return " ".join(rng.choices(token_words, k=rng.randint(1, most)))
+
+
 def _free_text(rng: random.Random, split: str) -> str:
     style = rng.random()
     if style < 0.15:
         return " ".join(code(rng) for _ in range(rng.randint(1, 2)))
-    if style < 0.5:
+    if split != TEST and style < 0.5:
+        text = some_words(rng, 4)
+    elif style < 0.6:
         kind = rng.choice(("thing", "food"))
         text = f"{rng.choice(words('verb', split))} the {rng.choice(words(kind, split))}"
     else:
@@ -97,6 +110,8 @@ def _free_text(rng: random.Random, split: str) -> str:
 
 
 def _stem(rng: random.Random, split: str) -> str:
+    if split != TEST and rng.random() < 0.4:
+        return rng.choice(token_words).lower()
     return rng.choice((made_up(rng), code(rng).lower(), rng.choice(words("word", split)).lower()))
 
 
@@ -130,8 +145,14 @@ def string_value(kind: str, rng: random.Random, split: str) -> Value:
     if kind not in WORDS:
         value = _composed(kind, rng, split)
         return value, quote(value, rng) if kind in ("text", "code_line") or rng.random() < 0.1 else value
-    made = 0.0 if kind in CLOSED else 0.3
-    if rng.random() >= made:
+    style = 1.0 if kind in CLOSED else rng.random()
+    if split != TEST and 0.25 <= style < 0.65:
+        value = rng.choice(token_words)
+        if kind == "ticker":
+            value = value[:5].upper()
+        elif WORDS[kind][0][0].isupper() and rng.random() < 0.5:
+            value = value.capitalize()
+    elif style >= 0.3:
         value = rng.choice(words(kind, split))
     elif kind == "ticker":
         value = "".join(rng.choices(string.ascii_uppercase, k=rng.randint(1, 5)))
@@ -139,7 +160,7 @@ def string_value(kind: str, rng: random.Random, split: str) -> Value:
         value = made_up(rng).capitalize()
     else:
         value = rng.choice((made_up(rng), code(rng)))
-    return value, quote(value, rng) if rng.random() < 0.12 else value
+    return value, quote(value, rng) if value.lower() in GLUE or rng.random() < 0.12 else value
 
 
 def draw(kind: list[str], rng: random.Random, split: str) -> Value:

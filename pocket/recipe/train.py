@@ -60,7 +60,8 @@ def masks(batch: Batch) -> tuple[Any, Any]:
 
 def optimizers(model: nn.Module, rate: float) -> list[torch.optim.Optimizer]:
     """Muon for the matrices inside the layers, AdamW for the rest."""
-    matrices, rest = [], []
+    matrices: list[nn.Parameter] = []
+    rest: list[nn.Parameter] = []
     for name, p in model.named_parameters():
         inside = p.ndim == 2 and "embed_tokens" not in name and "lm_head" not in name
         (matrices if inside else rest).append(p)
@@ -120,8 +121,13 @@ def train(args: argparse.Namespace, config: dict[str, Any], device: str) -> None
     start = time.monotonic()
 
     def stream(workers: int, **kwargs: Any) -> Iterator[Batch]:
-        loader = DataLoader(Rows(args.tekken, args.seed, **kwargs), batch_size=None, num_workers=workers,
-                            prefetch_factor=2, pin_memory=device == "cuda")  # fmt: skip
+        loader = DataLoader(
+            Rows(args.tekken, args.seed, **kwargs),
+            batch_size=None,
+            num_workers=workers,
+            prefetch_factor=2,
+            pin_memory=device == "cuda",
+        )
         return iter(loader)
 
     rows, exam = stream(args.workers, primer=2000), stream(1, split=TEST)
@@ -151,8 +157,11 @@ def train(args: argparse.Namespace, config: dict[str, Any], device: str) -> None
         losses += loss.detach()
         step += 1
         if step % 200 == 0:
-            print(f"{time.monotonic() - start:6.0f} s  step {step:6}  loss {losses.item() / 200:.4f}"
-                  f"  waited {waited:.0f} s for data", flush=True)  # fmt: skip
+            print(
+                f"{time.monotonic() - start:6.0f} s  step {step:6}  loss {losses.item() / 200:.4f}"
+                f"  waited {waited:.0f} s for data",
+                flush=True,
+            )
             losses.zero_()
         if done > next_exam:
             next_exam += 0.25

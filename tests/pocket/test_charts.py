@@ -11,7 +11,7 @@ from PIL import Image
 
 from pocket.drawings import Style, draw_bar_chart, draw_line_chart, draw_pie_chart
 from pocket.recipe import charts, picture_words
-from pocket.recipe.sample import TEST, TRAIN, Sample, held_out
+from pocket.recipe.sample import TEST, TRAIN, Sample
 
 SHARED = {*picture_words.MONTHS, *picture_words.DAYS, *picture_words.QUARTERS, *picture_words.TICKERS}
 
@@ -42,7 +42,7 @@ def test_labels_belong_to_their_split(split: str) -> None:
         for label in charts.bar_chart(random.Random(seed), split).values:
             if label in SHARED or len(label) < 3 or re.fullmatch(r"(19|20)\d\d", label):
                 continue
-            assert held_out(label.lower()) == (split == TEST), label
+            assert picture_words.in_exam(label) == (split == TEST), label
 
 
 def test_no_two_bars_are_level_and_labels_differ() -> None:
@@ -61,6 +61,23 @@ def test_answers_follow_from_the_data() -> None:
         low = charts.lowest(rng, TEST, chart).answer["content"].split(" is the lowest")[0]
         assert told.startswith(f"A {chart.kind} chart") and told.count(", ") == len(chart.values) - 1
         assert chart.values[low] < chart.values[top] == max(chart.values.values())
+
+
+def test_ranking_begins_with_the_highest() -> None:
+    for seed in range(60):
+        chart = charts.bar_chart(random.Random(seed), TRAIN)
+        told = charts.ranked(random.Random(0), TRAIN, chart).answer["content"]
+        order = [part.rsplit(" ", 1) for part in told.removeprefix("From high to low: ")[:-1].split(", ")]
+        values = [float(number) for _, number in order]
+        assert values == sorted(chart.values.values(), reverse=True)
+        assert all(chart.values[label] == float(number) for label, number in order)
+
+
+def test_training_charts_have_two_to_six_bars_and_numbers_of_every_length() -> None:
+    drawn = [charts.bar_chart(random.Random(i), TRAIN).values for i in range(300)]
+    assert {len(v) for v in drawn} == {2, 3, 4, 5, 6}
+    told = {len(str(n)) for v in drawn for n in v.values() if isinstance(n, int)}
+    assert told == {1, 2, 3, 4}
 
 
 def test_json_holds_the_values() -> None:

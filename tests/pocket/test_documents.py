@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Iterator
 
 import pytest
 from PIL import Image
 
 from pocket.drawings import Receipt, draw_receipt, draw_words
 from pocket.recipe import documents, picture_words, signs
-from pocket.recipe.sample import TEST, TRAIN, Sample, held_out
+from pocket.recipe.sample import TEST, TRAIN, Sample
 
 
 def pictures(sample: Sample) -> list[Image.Image]:
@@ -48,8 +49,9 @@ def test_goods_shops_and_signs_belong_to_their_split(split: str) -> None:
         rng = random.Random(seed)
         receipt = documents.a_receipt(rng, split)
         for word in [*(n for n, _ in receipt.items), receipt.shop.split()[0]]:
-            assert held_out(word.lower()) == (split == TEST), word
-    assert all(held_out(w.lower()) == (split == TEST) for w in picture_words.signs(split))
+            assert picture_words.in_exam(word) == (split == TEST), word
+        for word in picture_words.sign_words(rng, split, 3):
+            assert picture_words.in_exam(word) == (split == TEST), word
 
 
 def test_json_repeats_the_receipt() -> None:
@@ -87,6 +89,43 @@ def test_random_letters_can_be_told_apart() -> None:
     rng = random.Random(0)
     for _ in range(2000):
         made = picture_words.random_letters(rng, rng.randint(1, 8))
-        assert not set(made) <= picture_words.ALIKE
+        if not made.isupper():
+            assert not set(made.lower()) <= picture_words.ALIKE and made[0] not in "lI"
         if any(c.isdigit() for c in made):
             assert not set(made) & set("IlO01")
+
+
+@pytest.mark.parametrize(("plain", "most"), [(False, 0.1), (True, 0.0)])
+def test_few_strings_are_of_mixed_case_and_none_in_the_exam(plain: bool, most: float) -> None:
+    rng = random.Random(0)
+    made = [picture_words.random_letters(rng, 6, plain) for _ in range(1000)]
+    odd = [m for m in made if m.isalpha() and not (m.isupper() or m.islower() or m.istitle())]
+    assert len(odd) / 1000 <= most
+    assert not plain or all(m.isalpha() for m in made)
+
+
+@pytest.fixture
+def three_tokens() -> Iterator[None]:
+    before = picture_words.vocabulary
+    exam = picture_words.listed("nouns", TEST)[0]
+    picture_words.use_tokens([" xyqu", "Zb", exam.capitalize(), "\n", "-", "é"])
+    yield
+    picture_words.vocabulary = before
+    picture_words.listed.cache_clear()
+
+
+def test_whole_tokens_are_trained_on_and_not_asked(three_tokens: None) -> None:
+    token = next(t for t in picture_words.vocabulary.drawn if t not in ("xyqu", "Zb"))
+    assert token.lower() not in picture_words.listed("nouns", TEST)
+    assert token.lower() in picture_words.listed("nouns", TRAIN)
+    rng = random.Random(0)
+    made = {picture_words.random_tokens(rng, 6) for _ in range(300)}
+    assert {"xyqu", "Xyqu", "XYQU", "Zb", "Zbzb", "Xyquzb"} <= made
+    assert {w.lower() for w in made} > {"xyqu", "zb", "zbxyqu"} and all(2 <= len(w) <= 6 for w in made)
+
+
+def test_much_of_training_and_nothing_of_the_exam_is_made_of_random_tokens(three_tokens: None) -> None:
+    for split, least, most in ((TRAIN, 0.3, 0.5), (TEST, 0.0, 0.0)):
+        made = [picture_words.noun(random.Random(i), split) for i in range(300)]
+        known = {w.lower() for w in picture_words.NOUNS}
+        assert least <= sum(w.lower() not in known for w in made) / 300 <= most

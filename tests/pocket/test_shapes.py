@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import re
+from collections import Counter
 from types import ModuleType
 
 import pytest
@@ -14,13 +15,14 @@ from pocket.drawings import SHAPES, draw_shapes
 from pocket.drawings.style import distance
 from pocket.recipe import shapes
 from pocket.recipe.pictures import Wordings, expand
-from pocket.recipe.sample import TEST, TRAIN, Sample
-from pocket.recipe.scenes import a, listing, plural, scene
+from pocket.recipe.sample import TEST, TRAIN, Sample, Skill
+from pocket.recipe.scenes import a, called, listing, plural, scene, tallied
 from pocket.recipe.wordings import charts as chart_wordings
 from pocket.recipe.wordings import documents as document_wordings
+from pocket.recipe.wordings import german as german_wordings
 from pocket.recipe.wordings import shapes as shape_wordings
 
-MODULES = [shape_wordings, chart_wordings, document_wordings]
+MODULES = [shape_wordings, chart_wordings, document_wordings, german_wordings]
 
 
 def wordings(module: ModuleType) -> list[Wordings]:
@@ -29,7 +31,7 @@ def wordings(module: ModuleType) -> list[Wordings]:
 
 
 def words(readings: list[str]) -> set[str]:
-    return {w for r in readings for w in re.findall(r"[a-z]+", re.sub(r"\{\w+\}", "", r).lower())}
+    return {w for r in readings for w in re.findall(r"[a-zäöüß]+", re.sub(r"\{\w+\}", "", r).lower())}
 
 
 def seen(sample: Sample) -> list[Image.Image]:
@@ -97,6 +99,41 @@ def test_every_shape_and_every_side_is_drawn() -> None:
     for word in ("Yes", "No", "left of", "right of", "above", "below"):
         assert any(word in told for told in answers)
     assert plural("cross") == "crosses" and plural("circle") == "circles"
+
+
+def test_training_counts_to_every_number_about_as_often() -> None:
+    told = [shapes.count(random.Random(i), TRAIN).answer["content"] for i in range(900)]
+    tally = Counter(re.findall(r"There (?:is|are) (\w+)", t)[0] for t in told)
+    assert set(tally) == {"no", *"123456"}
+    assert all(900 / 12 < tally[n] < 900 / 4 for n in "123456"), tally
+
+
+def test_tallied_scenes_hold_what_was_asked_for() -> None:
+    for seed in range(150):
+        rng = random.Random(seed)
+        kind = rng.choice(["shape", "color", "both"])
+        numbers = rng.choice([[0], [3], [6], [1, 4], [2, 2]])
+        words, shown = tallied(rng, kind, numbers, 6)
+        assert [sum(called(t, w) for t in shown.things) for w in words] == numbers
+
+
+@pytest.mark.parametrize(("skill", "yes"), [(shapes.is_there, "Yes"), (shapes.side, "Yes")])
+def test_yes_is_as_likely_as_no(skill: Skill, yes: str) -> None:
+    told = [skill(random.Random(i), TRAIN).answer["content"].startswith(yes) for i in range(400)]
+    assert 0.42 < sum(told) / 400 < 0.58
+
+
+def test_more_is_told_of_the_larger_number() -> None:
+    told = [shapes.more(random.Random(i), TRAIN).answer["content"] for i in range(300)]
+    assert 0.15 < sum("as many" in t for t in told) / 300 < 0.4
+
+
+def test_every_place_is_that_of_its_thing() -> None:
+    for seed in range(60):
+        told = shapes.locate_each(random.Random(seed), TRAIN).answer["content"]
+        places = re.findall(r" in the ([a-z ]+?)(?:,| and |\.)", told)
+        assert [shapes.PLACES.index(p) for p in places] == sorted(shapes.PLACES.index(p) for p in places)
+        assert len(places) == len(set(places)) >= 1
 
 
 def test_a_template_offers_choices() -> None:

@@ -12,11 +12,12 @@ import pytest
 from pocket.recipe import toolcalls
 from pocket.recipe.sample import TEST, TRAIN, Sample
 from pocket.recipe.toolcalls import NO_TOOL_FITS, SKILLS
-from pocket.recipe.toolcalls_families import BLANK, FAMILIES, offer, size
-from pocket.recipe.toolcalls_values import PHRASES, words
+from pocket.recipe.toolcalls_families import BLANK, FAMILIES, names_of, offer, size
+from pocket.recipe.toolcalls_values import GERMAN, PHRASES, words
 
 DRAWS = 300
-CALL_SKILLS = ("one_call", "new_names", "parallel", "tool_turns")
+TRAINED_KINDS = {word for kind in ("action", "stuff", "sort") for word in words(kind, TRAIN)}
+CALL_SKILLS = ("one_call", "new_names", "new_kinds", "parallel", "tool_turns")
 TYPES: dict[str, Any] = {
     "string": str,
     "integer": int,
@@ -161,24 +162,100 @@ def test_random_text_can_be_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     assert any("öäü語öäü語" in json.dumps(s.messages, ensure_ascii=False) for s in draws("new_names", TRAIN))
 
 
-def test_the_exam_has_its_own_wordings_words_and_families() -> None:
+def test_the_exam_has_its_own_wordings_words_and_names() -> None:
     for wordings in (v for v in PHRASES.values() if isinstance(v, dict)):
         seen = [w for w in wordings[TRAIN] if w not in ("{p} {v}", "{p} = {v}", "{p} is {v}", "{v} as {p}")]
         assert not set(seen) & set(wordings[TEST])
     for family in FAMILIES.values():
-        for mode in ("do", "ask", "again"):
-            if not family.test:
-                assert not set(family.templates(mode, TRAIN)) & set(family.templates(mode, TEST))
-    for kind in ("city", "person", "ticker", "thing", "word", "topic", "food", "room", "device", "language"):
+        for mode in ("do", "ask", "again", "de"):
+            assert not set(family.templates(mode, TRAIN)) & set(family.templates(mode, TEST))
+        assert family.templates("do", TEST) and family.templates("do", TRAIN)
+        assert not set(names_of(family.names, TRAIN)) & set(names_of(family.names, TEST)), family.key
+    for kind in (
+        "city",
+        "person",
+        "ticker",
+        "thing",
+        "topic",
+        "food",
+        "room",
+        "device",
+        "action",
+        "stuff",
+        "sort",
+    ):
         assert (
             words(kind, TRAIN) and words(kind, TEST) and not set(words(kind, TRAIN)) & set(words(kind, TEST))
         )
-    kept = [f for f in FAMILIES.values() if f.test]
-    assert len(kept) >= 8 and len(FAMILIES) - len(kept) >= 60
-    names = {name for f in kept for name in f.names}
-    assert not any(
-        t["function"]["name"] in names for skill in SKILLS for s in draws(skill, TRAIN) for t in s.tools
-    )
+
+
+def plain(name: str) -> str:
+    return name.replace("-", "").replace("_", "").lower()
+
+
+def test_tool_names_of_the_exam_are_never_offered_in_training() -> None:
+    kept = {plain(name) for f in FAMILIES.values() for name in names_of(f.names, TEST)}
+    for skill in set(SKILLS) - {"new_names", "new_kinds"}:
+        trained = {plain(t["function"]["name"]) for s in draws(skill, TRAIN) for t in s.tools if s.tools}
+        assert not trained & kept, skill
+    asked = [plain(calls_of(s.answer)[0]["name"]) for s in draws("one_call", TEST)]
+    guide = {plain(FAMILIES[key].names[0]) for key in ("stock_price", "portfolio")}
+    assert len(set(asked)) > 60 and set(asked) <= kept | guide
+
+
+def test_every_family_is_asked_for_in_training() -> None:
+    called = {plain(call["name"]) for i in range(2500)
+              for call in calls_of(toolcalls.one_call(random.Random(i), TRAIN).answer)}  # fmt: skip
+    for family in FAMILIES.values():
+        assert called & {plain(name) for name in family.names}, family.key
+
+
+def test_a_new_kind_shares_its_words_with_one_tool_only() -> None:
+    for sample in draws("new_kinds", TEST):
+        text = sample.messages[0]["content"].lower()
+        fitting = [
+            t["function"]["name"] for t in sample.tools if t["function"]["description"].lower() in text
+        ]
+        assert fitting == [calls_of(sample.answer)[0]["name"]]
+        assert (
+            not {w for t in sample.tools for w in t["function"]["description"].lower().split()}
+            & TRAINED_KINDS
+        )
+
+
+def test_training_offers_fewer_tools_than_the_exam() -> None:
+    counts = {split: [len(s.tools) for s in draws("one_call", split)] for split in (TRAIN, TEST)}
+    few = sum(n <= 2 for n in counts[TRAIN]) / DRAWS
+    assert 0.4 < few < 0.75 and set(counts[TRAIN]) >= set(range(1, 6))
+    assert set(counts[TEST]) == set(range(1, 7))
+
+
+def test_the_words_to_copy_can_be_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = list(toolcalls.token_words)
+    try:
+        toolcalls.token_words[:] = ["zebrafish"]
+        for skill in ("one_call", "new_kinds", "parallel"):
+            assert any("zebrafish" in json.dumps(s.answer) for s in draws(skill, TRAIN)), skill
+            assert not any("zebrafish" in json.dumps(s.messages) for s in draws(skill, TEST)), skill
+    finally:
+        toolcalls.token_words[:] = before
+
+
+def test_a_changed_argument_never_follows_an_error() -> None:
+    ways = re.compile("Do it once more|Now again|And the same with")
+    changed = [s for s in draws("tool_turns", TEST) if ways.match(s.messages[-2]["content"])]
+    assert len(changed) > 20
+    assert not any("failed:" in str(m["content"]) for s in changed for m in s.messages)
+
+
+def test_some_requests_are_german() -> None:
+    assert sum(bool(f.de) for f in FAMILIES.values()) == len(GERMAN) == 20
+    for split in (TRAIN, TEST):
+        asked = [s.messages[0]["content"].lower() for s in draws("one_call", split)]
+        german = re.compile(
+            r"\b(bitte|zeig|sag|such|finde|spiel|schick|lies|rechne|gib|ruf|lösch|kannst du)\b"
+        )
+        assert 3 < sum(bool(german.search(text)) for text in asked) < 40
 
 
 def test_families_are_whole() -> None:
@@ -192,15 +269,16 @@ def test_families_are_whole() -> None:
             }
             assert outside == required and keys == set(family.args), (family.key, template)
         assert all(owners.setdefault(name, family.key) == family.key for name in family.names), family.key
-        assert family.test or len(family.do) + len(family.ask) >= 4, family.key
+        assert len(family.names) >= 3 and len(family.do) + len(family.ask) >= 4, family.key
+        assert all({key for _, key, *_ in BLANK.findall(t)} == required for t in family.de), family.key
         assert not family.each or family.each in required
 
 
 def test_the_guides_tools_come_as_they_are() -> None:
-    tool = offer(FAMILIES["portfolio"], random.Random(1), plain=True)
+    tool = offer(FAMILIES["portfolio"], random.Random(1), TRAIN, plain=True)
     items = tool.schema["function"]["parameters"]["properties"]["holdings"]["items"]
     assert tool.name == "calculate_portfolio_value" and [*items["properties"]] == ["ticker", "shares"]
-    price = offer(FAMILIES["stock_price"], random.Random(1), plain=True)
+    price = offer(FAMILIES["stock_price"], random.Random(1), TRAIN, plain=True)
     assert price.name == "get_stock_price" and [*price.schema["function"]["parameters"]["properties"]] == [
         "ticker"
     ]

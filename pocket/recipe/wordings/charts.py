@@ -73,19 +73,20 @@ LOWEST = Wordings(
     "What is the minimum?",
     "Where is the minimum?",
 )
-DIFFERENCE = Wordings(
-    "What is the difference between {a} and {b}?",
-    "What is the difference of {a} and {b}?",
-    "How large is the difference between {a} and {b}?",
-    "By how much do {a} and {b} differ?",
-    "How far apart are {a} and {b}?",
-    "By how much does {a} differ from {b}?",
-    "[Tell me|Give me|Find] the difference between {a} and {b}.",
-    "How much is the difference between {a} and {b}?",
-    "Compare {a} and {b}. How much do they differ?",
-    "How much lies between {a} and {b}?",
-    "Take {a} and {b}. What is the difference?",
-    f"Look at the {CHART}. How far apart are {{a}} and {{b}}?",
+RANKED = Wordings(
+    "Sort the values from the highest to the lowest.",
+    "List the values from the highest to the lowest.",
+    "Put the values in order, the highest first.",
+    "Sort the labels by value, the highest first.",
+    "List the labels by value, the highest first.",
+    "Order the values from the highest to the lowest.",
+    "Rank the values.",
+    f"Rank the values in this {CHART}.",
+    "Rank the labels by value.",
+    "Sort the values, the highest first.",
+    "List everything in order, the highest value first.",
+    f"Sort the values in the {CHART}, the highest first.",
+    "Put the labels in order from the highest to the lowest.",
 )
 HOW_MANY = Wordings(
     "How many {parts} are there?",

@@ -31,6 +31,17 @@ COUNT = Wordings(
     "Tell me how many {things} there are.",
     "Give me the number of {things} in the [picture|image].",
 )
+COUNT_EACH = Wordings(
+    "How many of each shape are there?",
+    "How many of each shape do you see?",
+    f"How many of each shape are in this {PIC}?",
+    "Count each shape.",
+    "Count the shapes of each kind.",
+    "How many shapes of each kind are there?",
+    "How many shapes of each kind do you see?",
+    f"Count each kind of shape in the {PIC}.",
+    "Tell me how many of each shape there are.",
+)
 LOCATE = Wordings(
     "Where is the {thing}?",
     f"Where is the {{thing}} in this {PIC}?",
@@ -43,6 +54,20 @@ LOCATE = Wordings(
     "What is the position of the {thing}?",
     f"Where in the {PIC} do you see the {{thing}}?",
     "Describe the position of the {thing}.",
+)
+LOCATE_EACH = Wordings(
+    "Where is each shape?",
+    f"Where is each shape in this {PIC}?",
+    "Where is everything?",
+    f"Where is everything in the {PIC}?",
+    "Tell me where each shape is.",
+    "Tell me where everything is.",
+    "List the shapes and their places.",
+    "List each shape with its place.",
+    "What is where?",
+    f"What is where in this {PIC}?",
+    "Describe where each shape is.",
+    "Describe what is where.",
 )
 LARGER = Wordings(
     "Which is [larger|bigger], the {a} or the {b}?",
