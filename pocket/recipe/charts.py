@@ -16,7 +16,7 @@ from pocket.drawings.style import COLOURS, READABLE, RGB, Style, distance, font,
 from pocket.recipe import picture_words as words
 from pocket.recipe import pictures
 from pocket.recipe.pictures import see
-from pocket.recipe.sample import TRAIN, Sample, Skill
+from pocket.recipe.sample import TRAIN, Sample, Skill, and_then
 from pocket.recipe.wordings import charts as say
 
 
@@ -219,7 +219,14 @@ def ranked(rng: random.Random, split: str, chart: Chart) -> Sample:
 
 
 def _one_of(rng: random.Random, split: str, chart: Chart) -> Sample:
-    """A description, or one thing to read. Training describes more, and puts values in order."""
+    """A description, or one thing to read. Training asks one to three things of the same chart."""
+    if split == TRAIN:
+        return and_then(*(_asked(rng, split, chart) for _ in range(rng.randint(1, 3))))
+    return _asked(rng, split, chart)
+
+
+def _asked(rng: random.Random, split: str, chart: Chart) -> Sample:
+    """Training describes more than the exam, and puts values in order."""
     asks = (describe, value, highest, lowest, title, how_many, ranked)
     shares = (38, 18, 14, 14, 6, 3, 7) if split == TRAIN else (25, 29, 18, 18, 7, 3, 0)
     return rng.choices(asks, shares)[0](rng, split, chart)

@@ -14,7 +14,7 @@ from pocket.drawings.paper import Receipt, draw_receipt
 from pocket.recipe import picture_words as words
 from pocket.recipe import pictures
 from pocket.recipe.pictures import holding, listing, see
-from pocket.recipe.sample import TEST, TRAIN, Sample, Skill
+from pocket.recipe.sample import TEST, TRAIN, Sample, Skill, and_then
 from pocket.recipe.signs import a_date, a_letter, a_word
 from pocket.recipe.wordings import documents as say
 
@@ -97,8 +97,9 @@ def _about(rng: random.Random, split: str, receipt: Receipt) -> tuple[str, str]:
 
 def receipts(rng: random.Random, split: str) -> Sample:
     receipt = a_receipt(rng, split)
-    question, told = _about(rng, split, receipt)
-    return see(rng, question, told, [print_receipt(rng, receipt)])
+    picture = print_receipt(rng, receipt)
+    questions = rng.randint(1, 3) if split == TRAIN else 1
+    return and_then(*(see(rng, *_about(rng, split, receipt), [picture]) for _ in range(questions)))
 
 
 def receipt_json(rng: random.Random, split: str) -> Sample:

@@ -24,6 +24,7 @@ BEFORE_QUESTION = (
     "Please help me: ",
     "Can you help? ",
 )
+LOOSELY = ("So, ", "And ", "OK, ", "Next: ", "Quick: ", "One more thing: ", "My question: ", "Then ")
 BEFORE_ORDER = ("Please ", "Hi! ", "Hello, please ", "Look at this. ", "Now ")
 AFTER = (" Thanks.", " Thank you!", " Please be brief.")
 
@@ -53,6 +54,7 @@ class Wordings:
 
     before_question: Sequence[str] = BEFORE_QUESTION
     before_order: Sequence[str] = BEFORE_ORDER
+    loosely: Sequence[str] = LOOSELY
     after: Sequence[str] = AFTER
 
     def __init__(self, *templates: str) -> None:
@@ -69,6 +71,8 @@ class Wordings:
     def pick(self, rng: random.Random, split: str, **slots: object) -> str:
         """One wording, sometimes in small letters, without its last mark, or politer."""
         wording = rng.choice(self.by_split[split])
+        if split == TRAIN:
+            wording = self._loosened(wording, rng)
         asks = wording.endswith("?")
         rough = rng.random()
         if rough < 0.1:
@@ -85,11 +89,25 @@ class Wordings:
             wording += rng.choice(self.after)
         return wording.format(**slots)
 
+    def _loosened(self, wording: str, rng: random.Random) -> str:
+        """Now and then said less exactly, in training: a small word is missing, or a new start is put first.
+
+        What must be understood is the question, not this sentence: the exam's are all new.
+        """
+        style = rng.random()
+        small = [w for w in ("the ", "this ", "all ", "is ", "in the ") if f" {w}" in wording]
+        if style < 0.1 and small:
+            return wording.replace(" " + rng.choice(small), " ", 1)
+        if style < 0.2 and wording[0] != "{":
+            return rng.choice(self.loosely) + wording[0].lower() + wording[1:]
+        return wording
+
 
 class GermanWordings(Wordings):
     """The same in German."""
 
     before_question = ("Hallo! ", "Guten Tag, ", "Eine Frage: ", "Schau dir das an. ")
+    loosely = ("Und ", "Gut, ", "Also: ", "Noch etwas: ", "Kurz: ", "Meine Frage: ")
     before_order = ("Bitte ", "Hallo! ", "Hallo, bitte ", "Schau dir das an. ")
     after = (" Danke.", " Vielen Dank!", " Bitte kurz.")
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from pocket.recipe.chat_data import data, unseen, wordings
 from pocket.recipe.course import ENTRIES
-from pocket.recipe.sample import TEST, Sample, Skill, ask, of_split
+from pocket.recipe.sample import TEST, Sample, Skill, of_split
 from pocket.recipe.toolcalls_values import token_words
 
 CHARACTERS_A_TOKEN = 2.9
@@ -126,24 +126,45 @@ def _length(rng: random.Random, split: str) -> float:
 
 
 def needle(rng: random.Random, split: str) -> Sample:
-    """What one sentence in a long text says of a person; three texts in ten have others like it."""
+    """What one sentence in a long text says of a person; three texts in ten have others like it.
+
+    In training the same text is asked for all that is hidden in it, mostly three or four things.
+    """
     things: dict[str, str] = data("recall")["things"]
     body = _filler_of(rng, _length(rng, split))
-    thing, other = rng.sample(list(things), 2)
+    hidden: dict[tuple[str, str], str] = {}
+
+    def hide(thing: str, person: str) -> None:
+        hidden[thing, person] = _value(rng, split, things[thing])
+        _hide(rng, body, _stated(rng, thing, person, hidden[thing, person]))
+
+    thing, other, *rest = rng.sample(list(things), 4)
     person, *strangers = dict.fromkeys(_name(rng, split) for _ in range(3))
-    value = _value(rng, split, things[thing])
-    _hide(rng, body, _stated(rng, thing, person, value))
+    hide(thing, person)
     if rng.random() < 0.3:
         for stranger in strangers[: rng.randint(0, 2)]:
-            _hide(rng, body, _stated(rng, thing, stranger, _value(rng, split, things[thing])))
+            hide(thing, stranger)
         if rng.random() < 0.5:
-            _hide(rng, body, _stated(rng, other, person, _value(rng, split, things[other])))
-    question = wordings("sought").pick(rng, split, t=thing, n=person)
-    answer = f"The {thing} of {person} is {value}."
+            hide(other, person)
+    if split != TEST and rng.random() < 0.8:
+        for one in rest:
+            hide(one, _name(rng, split))
+
+    def asked(thing: str, person: str) -> list[str]:
+        question = wordings("sought").pick(rng, split, t=thing, n=person)
+        return [question, f"The {thing} of {person} is {hidden[thing, person]}."]
+
+    question, answer = asked(thing, person)
     text = rng.choice((" ", " ", " ", "\n")).join(body)
     if rng.random() < 0.2:
-        return ask(f"{question}\n\n{text}", answer)
-    return ask(text + rng.choice(("\n\n", "\n\n", "\n", " ")) + question, answer)
+        first = f"{question}\n\n{text}"
+    else:
+        first = text + rng.choice(("\n\n", "\n\n", "\n", " ")) + question
+    turns = _turn(first, answer)
+    if split != TEST:
+        for pair in rng.sample(list(hidden), len(hidden)):
+            turns += _turn(*asked(*pair)) if pair != (thing, person) else []
+    return Sample(turns, every_answer=True)
 
 
 def _acknowledged(things: dict[str, str]) -> str:

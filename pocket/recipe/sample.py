@@ -25,15 +25,17 @@ TRAIN, TEST = "train", "test"
 class Sample:
     """One conversation with a known answer.
 
-    messages: OpenAI chat messages; the last one is the assistant's, and only it is learned. Content is a
-        string, or a list of {"type": "text", "text": str} and {"type": "image", "image": PIL.Image} chunks.
+    messages: OpenAI chat messages; the last one is the assistant's. Content is a string, or
+        a list of {"type": "text", "text": str} and {"type": "image", "image": PIL.Image} chunks.
         A tool call is {"role": "assistant", "tool_calls": [{"id", "type": "function", "function":
         {"name": str, "arguments": dict}}]}; a result is {"role": "tool", "tool_call_id", "name", "content"}.
     tools: OpenAI tool schemas offered with the conversation, if any.
+    every_answer: whether all of the assistant's messages are learned, or (as in the exam) the last one only.
     """
 
     messages: list[dict[str, Any]]
     tools: list[dict[str, Any]] = field(default_factory=list)
+    every_answer: bool = False
 
     @property
     def answer(self) -> dict[str, Any]:
@@ -46,6 +48,22 @@ Skill = Callable[[random.Random, str], Sample]
 def ask(question: Any, answer: str) -> Sample:
     """The plainest sample: one question (text, or chunks with images), one answer."""
     return Sample([{"role": "user", "content": question}, {"role": "assistant", "content": answer}])
+
+
+def and_then(first: Sample, *others: Sample) -> Sample:
+    """One conversation of several questions on the same pictures, which only the first one shows.
+
+    Looking is what costs in training: what has been looked at is asked about more than once. A question whose
+    answer has been given is left out.
+    """
+    messages = list(first.messages)
+    for other in others:
+        question, answer = other.messages
+        if answer in messages:
+            continue
+        words = [chunk["text"] for chunk in question["content"] if chunk["type"] == "text"]
+        messages += [{"role": "user", "content": words[0]}, answer]
+    return Sample(messages, first.tools, every_answer=True)
 
 
 def text(value: str) -> dict[str, Any]:

@@ -113,7 +113,8 @@ class Template:
             else:
                 new = [*self.encode_text(m["content"].rstrip(" ")), EOS]
             tokens += new
-            learned += [i == last] * len(new)
+            learns = i == last or (sample.every_answer and m["role"] == "assistant")
+            learned += [learns] * len(new)
         return Encoded(tokens, learned, images)
 
     @staticmethod

@@ -11,7 +11,18 @@ from typing import Any
 import yaml
 
 from pocket.recipe.sample import TEST
-from pocket.recipe.toolcalls_values import GERMAN, HERE, PHRASES, WORDS, Value, draw, listed, wording
+from pocket.recipe.toolcalls_values import (
+    GERMAN,
+    HERE,
+    PHRASES,
+    WORDS,
+    Value,
+    draw,
+    listed,
+    made_up,
+    token_words,
+    wording,
+)
 
 JSON_TYPES = {"int": "integer", "num": "number", "bool": "boolean"}
 OPTIONAL_PART = re.compile(r"\[([^\[\]]*)\]")
@@ -189,27 +200,45 @@ def filler(rng: random.Random) -> str:
     return str(rng.choice(PHRASES["filler"])).format(w=rng.choice(WORDS["word"]), n=rng.randint(1, 90))
 
 
+def invented(rng: random.Random) -> str:
+    """A name that says nothing of what it names: "river_zorbel"."""
+    parts = [
+        rng.choice(token_words) if rng.random() < 0.5 else made_up(rng) for _ in range(rng.randint(1, 2))
+    ]
+    return "_".join(parts).lower()
+
+
 def offer(family: Family, rng: random.Random, split: str, plain: bool = False) -> Tool:
     """The family as a tool, with names of this split. plain: as the guide has it.
 
-    In training, schemas say less than in the exam: they are half of all that the twin reads.
+    In training, schemas say less than in the exam (they are half of all that the twin reads), and half of the
+    names are invented: a twin that knows a family by its names cannot call it by the exam's.
     """
     plain = plain or (family.key in ("stock_price", "portfolio") and rng.random() < 0.5)
+    strange = split != TEST and not plain
     style = "snake" if plain else rng.choice(("snake", "snake", "snake", "camel", "kebab"))
-    name = cased(family.names[0] if plain else rng.choice(names_of(family.names, split)), style)
+    name = family.names[0] if plain else rng.choice(names_of(family.names, split))
+    name = cased(invented(rng) if strange and rng.random() < 0.5 else name, style)
     about = rng.choice(family.about) + ("" if rng.random() < 0.7 else ".")
     if rng.random() < (0.15 if split == TEST else 0.06):
         about = f"{about.rstrip('.')}. {filler(rng)}"
     described = rng.random() < (0.6 if split == TEST else 0.35)
 
     def pick(names: list[str]) -> str:
+        if strange and described and rng.random() < 0.4:
+            return invented(rng)
         return names[0] if plain else rng.choice(names_of(names, split, seen_too=True))
 
     slots: dict[str, Slot] = {}
     for key, arg in family.args.items():
         keys = (pick(arg.pairs.text_keys), pick(arg.pairs.number_keys)) if arg.pairs else ("", "")
+        while arg.pairs and keys[0] == keys[1]:
+            keys = (keys[0], pick(arg.pairs.number_keys))
         schema = property_schema(arg, rng.choice(arg.about) if described else "", keys)
-        slots[key] = Slot(cased(pick(arg.names), style), arg, schema, keys)
+        argument = cased(pick(arg.names), style)
+        while any(argument == slot.name for slot in slots.values()):
+            argument = cased(pick(arg.names), style)
+        slots[key] = Slot(argument, arg, schema, keys)
     return Tool(name, about, slots, function_schema(name, about, slots), family)
 
 

@@ -207,19 +207,24 @@ def test_the_twin_says_who_it_is_in_one_way() -> None:
 
 @pytest.mark.parametrize("split", SPLITS)
 def test_a_needle_is_in_the_text_once(split: str) -> None:
-    depths = []
+    depths, asked = [], []
     for sample in draws("needle", split, 150):
-        text = question(sample)
-        found = re.fullmatch(r"The (.+?) of (\w+) is (.+)\.", answer(sample))
-        assert found
-        thing, person, value = found.groups()
-        sentences = re.split(r"(?<=\.)\s", text)
-        hits = [s for s in sentences if thing in s and f"is {value}." in s and person in s]
-        assert len(hits) == 1, answer(sample)
-        assert any(thing in part and person in part for part in (text[:120], text[-120:]))
-        depths.append(text.index(hits[0]) / len(text))
+        text = sample.messages[0]["content"]
+        first, *others = (m["content"] for m in sample.messages if m["role"] == "assistant")
+        for told in (first, *others):
+            found = re.fullmatch(r"The (.+?) of (\w+) is (.+)\.", told)
+            assert found
+            thing, person, value = found.groups()
+            sentences = re.split(r"(?<=\.)\s", text)
+            hits = [s for s in sentences if thing in s and f"is {value}." in s and person in s]
+            assert len(hits) == 1, told
+            depths.append(text.index(hits[0]) / len(text))
+            if told is first:
+                assert any(thing in part and person in part for part in (text[:120], text[-120:]))
+        asked.append(1 + len(others))
+    assert max(asked) == 1 if split == TEST else sum(asked) / len(asked) > 2
     assert min(depths) < 0.15 and max(depths) > 0.85
-    sizes = [len(question(s)) / recall.CHARACTERS_A_TOKEN for s in draws("needle", split, 150)]
+    sizes = [len(s.messages[0]["content"]) / recall.CHARACTERS_A_TOKEN for s in draws("needle", split, 150)]
     assert max(sizes) < 3850 and (min(sizes) > 3300) == (split == TEST)
 
 

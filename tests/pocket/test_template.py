@@ -13,7 +13,7 @@ from PIL import Image
 from pocket.formats import prepare
 from pocket.recipe.evaluate import as_openai
 from pocket.recipe.mixture import SKILLS, with_system
-from pocket.recipe.sample import TRAIN, Sample, image, text
+from pocket.recipe.sample import TRAIN, Sample, and_then, ask, image, text
 from pocket.recipe.template import Template
 
 
@@ -41,8 +41,21 @@ def test_same_tokens_as_mistral_common(skill: str, tekken: Path, official: Mistr
     for _ in range(12):
         sample = with_system(SKILLS[skill](rng, TRAIN), rng, TRAIN)
         ours = template.encode(sample)
-        question = ours.tokens[: ours.learned.index(True)]
-        assert question == official_tokens(official, sample)
+        last_answer = "".join("01"[known] for known in ours.learned).rindex("01") + 1
+        assert ours.tokens[:last_answer] == official_tokens(official, sample)
+
+
+def test_every_answer_is_learned_where_the_sample_says_so(tekken: Path) -> None:
+    template = Template(tekken)
+    sample = and_then(*(ask([text(question)], told) for question, told in (("One?", "1"), ("Two?", "2"))))
+    encoded = template.encode(sample)
+    learned = [t for t, known in zip(encoded.tokens, encoded.learned, strict=True) if known]
+    assert learned == [*template.encode_text("1"), 2, *template.encode_text("2"), 2]
+
+
+def test_a_question_is_not_asked_again_once_it_is_answered() -> None:
+    same = [ask([text(question)], "It is red.") for question in ("Which color?", "What color?")]
+    assert len(and_then(*same).messages) == 2
 
 
 def test_only_the_answer_is_learned(tekken: Path) -> None:

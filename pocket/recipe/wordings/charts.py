@@ -20,6 +20,13 @@ DESCRIBE = Wordings(
     f"Give me the values of this {CHART}.",
     f"What is shown in the {CHART}?",
     f"List the values in the {CHART} from the first to the last.",
+    "[Read|Give me|Tell me] all the values.",
+    f"[Read|List|Name] every value in the {CHART}.",
+    "Read all the labels and values.",
+    f"What are the [values|labels and values] in the {CHART}?",
+    f"Read the {CHART} from the first value to the last.",
+    f"Tell me all the values in this {CHART}.",
+    f"What values does the {CHART} show?",
 )
 VALUE = Wordings(
     "What is the value of {label}?",
@@ -38,6 +45,15 @@ VALUE = Wordings(
     "What is the value at {label}?",
     "{label}?",
     "How high is {label}?",
+    f"What is {{label}} in this {CHART}?",
+    "What is {label} [at|here|exactly]?",
+    "What was {label}?",
+    "[What about|And|Value of] {label}?",
+    "How [big|large] is {label}?",
+    "{label}: [how much|how high|what value]?",
+    f"What does it say for {{label}} in the {CHART}?",
+    "Can you [read|tell me] the value of {label}?",
+    "How much does {label} have?",
 )
 HIGHEST = Wordings(
     "Which is the [highest|largest|biggest]?",
@@ -55,6 +71,10 @@ HIGHEST = Wordings(
     "Find the maximum.",
     "What is the maximum?",
     "Where is the maximum?",
+    f"What is the [highest|largest] in this {CHART}?",
+    "Find the [largest one|highest value|largest value].",
+    f"Which [label|one] is the [highest|largest] in the {CHART}?",
+    "[Tell me|Name] the label with the [highest|largest] value.",
 )
 LOWEST = Wordings(
     "Which is the [lowest|smallest]?",
@@ -72,6 +92,10 @@ LOWEST = Wordings(
     "Find the minimum.",
     "What is the minimum?",
     "Where is the minimum?",
+    f"What is the [lowest|smallest] in this {CHART}?",
+    "Find the [smallest one|lowest value|smallest value].",
+    f"Which [label|one] is the [lowest|smallest] in the {CHART}?",
+    "[Tell me|Name] the label with the [lowest|smallest] value.",
 )
 RANKED = Wordings(
     "Sort the values from the highest to the lowest.",

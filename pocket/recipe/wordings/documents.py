@@ -128,6 +128,12 @@ TOTAL = Wordings(
     "How much does everything cost?",
     "How much was paid in total?",
     "What does it cost in all?",
+    "How much was [it|it in total|the total|everything]?",
+    "How much was paid [in all|all together|for everything|at the end]?",
+    "How much [money was paid|did they pay|is to be paid]?",
+    f"How much was paid on this {PAPER}?",
+    "What did it cost in total?",
+    "What was the [total|sum|total price]?",
 )
 PRICE = Wordings(
     "How much is {item}?",
@@ -145,6 +151,11 @@ PRICE = Wordings(
     "Give me the price of {item}.",
     f"How much is {{item}} on this {PAPER}?",
     "What was the price of {item}?",
+    "How much did {item} cost?",
+    "How much was {item} on this bill?",
+    "{item}: [how much|what price]?",
+    "How much did they pay for {item}?",
+    f"Find the price of {{item}} on this {PAPER}.",
 )
 SHOP = Wordings(
     "What is the [shop|store]?",
@@ -173,6 +184,9 @@ ITEMS = Wordings(
     "How many items do you see?",
     f"How many items does this {PAPER} have?",
     "How many things are on the [receipt|bill]?",
+    "[Count|Tell me the number of] the things that were bought.",
+    "How many items were paid for?",
+    f"Count the items [on|in] the {PAPER}.",
 )
 DEAREST = Wordings(
     "What is the [dearest|most expensive] item?",
@@ -185,6 +199,10 @@ DEAREST = Wordings(
     "Tell me the [dearest|most expensive] item.",
     f"What is the [dearest|most expensive] item on the {PAPER}?",
     "Find the [dearest|most expensive] item.",
+    f"Which item costs the most on this {PAPER}?",
+    "Which [one|thing] costs the most?",
+    "Name the item that costs the most.",
+    "Which item was the [dearest|most expensive]?",
 )
 CHEAPEST = Wordings(
     "What is the cheapest item?",
@@ -198,6 +216,10 @@ CHEAPEST = Wordings(
     "Tell me the cheapest item.",
     f"What is the cheapest item on the {PAPER}?",
     "Find the cheapest item.",
+    f"Which item costs the least on this {PAPER}?",
+    "Which [one|thing] costs the least?",
+    "Name the item that costs the least.",
+    "Which item was the cheapest?",
 )
 BOUGHT = Wordings(
     "What was bought?",
