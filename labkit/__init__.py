@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from labkit.errors import LabkitError
     from labkit.hardware import Machine, machine
-    from labkit.planner import Cost, cost
+    from labkit.planner import Cost, Plan, cost, plan
     from labkit.reply import Reply, ToolCall
     from labkit.server import Status, status, stop
     from labkit.session import Session, connect, start
@@ -22,6 +22,8 @@ _HOME_OF = {
     "machine": "hardware",
     "Cost": "planner",
     "cost": "planner",
+    "Plan": "planner",
+    "plan": "planner",
     "Reply": "reply",
     "ToolCall": "reply",
     "Status": "server",
@@ -36,6 +38,7 @@ __all__ = [
     "Cost",
     "LabkitError",
     "Machine",
+    "Plan",
     "Reply",
     "Session",
     "Status",
@@ -43,6 +46,7 @@ __all__ = [
     "connect",
     "cost",
     "machine",
+    "plan",
     "start",
     "status",
     "stop",

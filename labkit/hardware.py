@@ -9,35 +9,25 @@ from pathlib import Path
 
 import psutil
 
+from labkit import nvml
+from labkit.nvml import Gpu
+
 TEXT = {
-    "gpu": "{name}, {memory:.0f} GiB ({free:.0f} GiB free), driver {driver}",
     "no_gpu": "none: the pocket twin runs here, on the CPU",
-    "no_reader": "An NVIDIA driver is here, but nvidia-ml-py is not installed: run ./setup.sh again",
-    "broken": "The NVIDIA driver does not answer ({why}): try `nvidia-smi`, and restart the machine or the "
-    "container if that fails too",
     "memory": "{total:.0f} GiB ({free:.0f} GiB free)",
     "disk": "{free:.0f} GiB free",
+    "shm": "{total:.2g} GiB",
+    "no_shm": "none",
+    "small_shm": " (small: vLLM on several GPUs wants 1 GiB or more; start the container with `--ipc=host` "
+    "or `--shm-size 8g`)",
     "title": "**This machine**",
     "container": "**This machine** (a container)",
 }
-ROWS = ("GPU", "memory", "CPU cores", "disk")
+ROWS = ("GPU", "memory", "CPU cores", "disk", "/dev/shm")
 
 GIB = 2**30
-
-
-@dataclass(frozen=True)
-class Gpu:
-    """One NVIDIA card; memory in GiB."""
-
-    name: str
-    memory_gib: float
-    free_gib: float
-    driver: str
-
-    def __str__(self) -> str:
-        return TEXT["gpu"].format(
-            name=self.name, memory=self.memory_gib, free=self.free_gib, driver=self.driver
-        )
+SHM = Path("/dev/shm")
+_SMALL_SHM_GIB = 1
 
 
 @dataclass(frozen=True)
@@ -46,19 +36,27 @@ class Machine:
 
     gpus: tuple[Gpu, ...]
     gpu_problem: str | None
-    """Why the GPUs could not be read, in a sentence; None where they could, or where there are none."""
+    """Why some or all GPUs could not be read, in a sentence; else None."""
     ram_gib: float
     ram_free_gib: float
     cores: int
     disk_free_gib: float
     container: bool
+    shm_gib: float | None = None
+    """Size of /dev/shm, through which the workers of several GPUs talk; None: there is none."""
 
     def rows(self) -> list[tuple[str, str]]:
         """What a reader sees: (what, how much)."""
-        gpus = "; ".join(str(gpu) for gpu in self.gpus) or self.gpu_problem or TEXT["no_gpu"]
+        gpus = "; ".join(filter(None, [*map(str, self.gpus), self.gpu_problem])) or TEXT["no_gpu"]
         memory = TEXT["memory"].format(total=self.ram_gib, free=self.ram_free_gib)
         disk = TEXT["disk"].format(free=self.disk_free_gib)
-        return list(zip(ROWS, (gpus, memory, str(self.cores), disk), strict=True))
+        return list(zip(ROWS, (gpus, memory, str(self.cores), disk, self._shm()), strict=True))
+
+    def _shm(self) -> str:
+        if self.shm_gib is None:
+            return TEXT["no_shm"]
+        small = len(self.gpus) > 1 and self.shm_gib < _SMALL_SHM_GIB
+        return TEXT["shm"].format(total=self.shm_gib) + (TEXT["small_shm"] if small else "")
 
     def __str__(self) -> str:
         return "\n".join(f"{what + ':':<11}{value}" for what, value in self.rows())
@@ -70,7 +68,7 @@ class Machine:
 
 def machine(folder: Path | None = None) -> Machine:
     """Look at this computer. `folder`: whose disk is meant, by default the current one."""
-    gpus, problem = _gpus()
+    gpus, problem = nvml.read()
     memory = psutil.virtual_memory()
     total, free = _memory_limit(memory.total, memory.available)
     return Machine(
@@ -81,38 +79,8 @@ def machine(folder: Path | None = None) -> Machine:
         cores=_cores(),
         disk_free_gib=shutil.disk_usage(folder or Path.cwd()).free / GIB,
         container=_in_container(),
+        shm_gib=shutil.disk_usage(SHM).total / GIB if SHM.is_dir() else None,
     )
-
-
-def _gpus() -> tuple[tuple[Gpu, ...], str | None]:
-    """The cards and, where they cannot be read, the reason."""
-    try:
-        import pynvml
-    except ImportError:
-        return (), TEXT["no_reader"] if Path("/proc/driver/nvidia/version").exists() else None
-    try:
-        pynvml.nvmlInit()
-    except pynvml.NVMLError_LibraryNotFound:
-        return (), None
-    except pynvml.NVMLError as error:
-        return (), TEXT["broken"].format(why=error)
-    try:
-        driver = _text(pynvml.nvmlSystemGetDriverVersion())
-        handles = [pynvml.nvmlDeviceGetHandleByIndex(i) for i in range(pynvml.nvmlDeviceGetCount())]
-        cards = []
-        for handle in handles:
-            memory = pynvml.nvmlDeviceGetMemoryInfo(handle)
-            name = _text(pynvml.nvmlDeviceGetName(handle))
-            cards.append(Gpu(name, memory.total / GIB, memory.free / GIB, driver))
-        return tuple(cards), None
-    except pynvml.NVMLError as error:
-        return (), TEXT["broken"].format(why=error)
-    finally:
-        pynvml.nvmlShutdown()
-
-
-def _text(value: str | bytes) -> str:
-    return value.decode() if isinstance(value, bytes) else value
 
 
 def _cores() -> int:

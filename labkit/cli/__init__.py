@@ -14,6 +14,7 @@ import click
 from labkit.cli.chat import chat
 from labkit.cli.down import down
 from labkit.cli.logs import logs
+from labkit.cli.plan import plan
 from labkit.cli.status import status
 from labkit.cli.up import up
 from labkit.errors import LabkitError
@@ -40,5 +41,5 @@ def main() -> None:
     """Mistral Small 3.1 on this machine: start it, talk to it, stop it."""
 
 
-for _command in (up, status, chat, logs, down):
+for _command in (up, status, chat, logs, down, plan):
     main.add_command(_command)

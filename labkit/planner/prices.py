@@ -39,8 +39,7 @@ def cost(gpu: str = "RTX 4090", minutes: float = 10) -> Cost:
 
     Raises LabkitError for a card that the guide names no price for.
     """
-    gpus = catalog.load("gpus")
-    prices = {name: card["dollars_a_day"] for name, card in gpus.items() if "dollars_a_day" in card}
+    prices = {name: card.dollars_a_day for name, card in catalog.gpus().items() if card.dollars_a_day}
     if gpu not in prices:
         raise LabkitError(TEXT["no_price"].format(gpu=gpu, known=", ".join(prices)))
     low, high = (price * minutes / _MINUTES_A_DAY for price in prices[gpu])
