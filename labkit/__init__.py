@@ -11,12 +11,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from labkit.errors import LabkitError
     from labkit.hardware import Machine, machine
+    from labkit.lessons import check, hint, solution
     from labkit.planner import Cost, Plan, cost, plan
     from labkit.reply import Reply, ToolCall
     from labkit.server import Status, status, stop
     from labkit.session import Session, connect, start
 
 _HOME_OF = {
+    "check": "lessons",
+    "hint": "lessons",
+    "solution": "lessons",
     "LabkitError": "errors",
     "Machine": "hardware",
     "machine": "hardware",
@@ -43,10 +47,13 @@ __all__ = [
     "Session",
     "Status",
     "ToolCall",
+    "check",
     "connect",
     "cost",
+    "hint",
     "machine",
     "plan",
+    "solution",
     "start",
     "status",
     "stop",
