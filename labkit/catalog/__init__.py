@@ -55,6 +55,13 @@ def model(name: str, folder: Path = MODELS) -> Model:
     return _checked(folder / f"{name}.yaml", Model)
 
 
+@cache
+def variants(engine: str) -> tuple[str, ...]:
+    """The variants that an engine takes, of all models."""
+    recipes = [recipe for name in models() for recipe in model(name).recipes]
+    return tuple(dict.fromkeys(recipe.variant for recipe in recipes if recipe.engine == engine))
+
+
 def _checked(path: Path, kind: type[_T]) -> _T:
     """The file as `kind`, or a sentence that says what is wrong in it."""
     try:

@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from labkit import catalog
+from labkit.catalog.schema import Model, RecipeEntry
+from labkit.errors import LabkitError
+
 Device = Literal["cpu", "cuda"]
+
+TEXT = {
+    "variant": "vLLM does not run the variant {variant!r}. It runs: {known}.",
+    "cards": "{title} cannot be split over {cards} cards: its {heads} heads and {kv_heads} KV heads must "
+    "divide by them. Take {possible}.",
+    "cores": "{cards} ranks need a processor core each, and {cores} may be used here. Take fewer cards.",
+    "context": "{title} reads 1 to {longest:,} tokens, and context asks for {context!r}.",
+}
+GUIDE_CONTEXT = 32768
+"""The guide's context for one GPU, in tokens."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +36,7 @@ class Recipe:
     device: Device = "cuda"
     format: Literal["mistral", "hf"] = "mistral"
     """Which of the two formats is in the folder: Mistral's own needs three flags, Hugging Face's none."""
-    max_model_len: int = 32768
+    max_model_len: int = GUIDE_CONTEXT
     """Context, in tokens."""
     images: int = 10
     """Images allowed in one request."""
@@ -32,6 +47,12 @@ class Recipe:
     offline: bool = False
     """Whether the engine must not look for files on the Hugging Face hub."""
     extra_flags: tuple[str, ...] = ()
+    vision: bool = True
+    """Whether the vision tower is loaded."""
+    cards: int = 1
+    """Cards that share each layer (tensor parallel); on a CPU, processes that rehearse it."""
+    cores: tuple[int, ...] = ()
+    """The processor cores that the processes of a rehearsal share; empty: the first `cards` ones."""
 
 
 @dataclass(frozen=True)
@@ -58,3 +79,79 @@ def recipe_for(model: str, device: Device, extra_flags: tuple[str, ...] = ()) ->
         return Recipe(path, folder.resolve().name, device, format_, offline=True, extra_flags=extra_flags)
     format_ = "mistral" if model.startswith("mistralai/") else "hf"
     return Recipe(model, model, device, format_, extra_flags=extra_flags)
+
+
+def recipe_for_variant(
+    variant: str,
+    *,
+    cards: int = 1,
+    context: int = GUIDE_CONTEXT,
+    vision: bool = True,
+    images: int = 10,
+    memory_gib: float | None = None,
+    device: Device | None = None,
+    folder: str | None = None,
+    extra_flags: tuple[str, ...] = (),
+) -> Recipe:
+    """The recipe for a variant that the catalog has for vLLM ("W4A16", "FP8", "BF16", "pocket").
+
+    cards: how many share each layer. context: in tokens. memory_gib: of one card, from which the catalog says
+    what share vLLM may take; without it the guide's 0.90. device: by default the catalog's for this variant.
+    folder: where its weights lie, in place of the catalog's name (the twin has no other source); what lies in
+    it says which format they have. Raises LabkitError for an unknown variant, a context that the model cannot
+    read, and cards that cannot share it.
+    """
+    model, entry = _in_catalog(variant)
+    _check_split(model, cards)
+    if not isinstance(context, int) or not 0 < context <= model.text.context:
+        raise LabkitError(
+            TEXT["context"].format(title=model.title, longest=model.text.context, context=context)
+        )
+    base = recipe_for(folder or entry.source, device or entry.device)
+    share = base.gpu_memory_utilization
+    if memory_gib is not None:
+        share = catalog.engines()["vllm"].share_of(memory_gib).share
+    return replace(
+        base,
+        format=base.format if folder else "mistral" if entry.format == "mistral" else "hf",
+        max_model_len=context,
+        images=images,
+        gpu_memory_utilization=share,
+        vision=vision and model.vision is not None,
+        cards=cards,
+        cores=_cores(cards) if base.device == "cpu" and cards > 1 else (),
+        extra_flags=(*shlex.split(entry.flags), *extra_flags),
+    )
+
+
+def _in_catalog(variant: str) -> tuple[Model, RecipeEntry]:
+    found = {
+        entry.variant: (model, entry)
+        for model in map(catalog.model, catalog.models())
+        for entry in model.recipes
+        if entry.engine == "vllm"
+    }
+    if variant not in found:
+        raise LabkitError(TEXT["variant"].format(variant=variant, known=", ".join(found)))
+    return found[variant]
+
+
+def _check_split(model: Model, cards: int) -> None:
+    """Refuse a number of cards that the heads cannot be dealt out to."""
+    heads, kv_heads = model.text.heads, model.text.kv_heads
+    possible = [count for count in range(1, kv_heads + 1) if heads % count == 0 and kv_heads % count == 0]
+    if cards not in possible:
+        words = " or ".join(map(str, possible))
+        raise LabkitError(
+            TEXT["cards"].format(
+                title=model.title, cards=cards, heads=heads, kv_heads=kv_heads, possible=words
+            )
+        )
+
+
+def _cores(cards: int) -> tuple[int, ...]:
+    """The cores that this process may use: at least one for each of `cards`."""
+    cores = sorted(os.sched_getaffinity(0))
+    if len(cores) < cards:
+        raise LabkitError(TEXT["cores"].format(cards=cards, cores=len(cores)))
+    return tuple(cores)

@@ -10,6 +10,14 @@ import sys
 from pathlib import Path
 
 from labkit.engines.recipe import Command, Device, Recipe
+from labkit.errors import LabkitError
+
+TEXT = {
+    "no_docker": "vLLM's Docker image serves models of the Hugging Face hub on NVIDIA GPUs, and this recipe "
+    "is for {model}. Start it with labkit.start() (or `labkit up`).",
+}
+IMAGE = "vllm/vllm-openai:v0.32.0"
+"""The release that pyproject.toml pins."""
 
 STAGES = [  # what the log says, and what it means; the one that comes last in the life of a server is first
     (r"Application startup complete", "asking for a first word"),
@@ -32,29 +40,84 @@ _LONGEST = 400
 _PREFIX = re.compile(r"^\([^)]*pid=\d+\)\s*|ERROR \d\d-\d\d [\d:]+ \[[^]]*\]\s*")
 
 
-def command(recipe: Recipe, port: int) -> Command:
-    """The command that serves `recipe` on 127.0.0.1:`port`. Pure: it looks at nothing but its arguments.
+def command(recipe: Recipe, port: int, host: str = "127.0.0.1") -> Command:
+    """The command that serves `recipe` on `host`:`port`. Pure: it looks at nothing but its arguments.
 
     It runs as a module, since the `vllm` script fails with the CPU build (its distribution has another name).
     The API key is no part of it: pass it as the environment variable VLLM_API_KEY, which `ps` does not show.
     """
     argv = [sys.executable, "-m", "vllm.entrypoints.openai.api_server"]
     argv += ["--model", recipe.model, "--served-model-name", recipe.served_name]
-    argv += ["--host", "127.0.0.1", "--port", str(port)]
+    argv += ["--host", host, "--port", str(port)]
+    return Command((*argv, *flags(recipe)), _variables(recipe))
+
+
+def serve(recipe: Recipe) -> Command:
+    """The same in the guide's form, `vllm serve MODEL ...`, for a terminal where the CUDA build is."""
+    return Command(("vllm", "serve", *_arguments(recipe)), _variables(recipe))
+
+
+def docker(recipe: Recipe, port: int = 8000, cache: str | None = None) -> Command:
+    """The same in Docker, reachable from this machine only; the image's own command is `vllm serve`.
+
+    cache: the Hugging Face cache on this machine, by default the usual one. VLLM_API_KEY is handed on from
+    the environment. Two cards talk through shared memory, of which a container has 64 MiB without
+    `--ipc=host`. Raises LabkitError for a folder and for a CPU: the image is for models of the hub on GPUs.
+    """
+    if recipe.offline or recipe.device == "cpu":
+        raise LabkitError(TEXT["no_docker"].format(model=recipe.model))
+    cache = cache or str(Path.home() / ".cache" / "huggingface")
+    argv = ["docker", "run", "--rm", "--gpus", "all", "--ipc=host", "-p", f"127.0.0.1:{port}:8000"]
+    argv += ["-v", f"{cache}:/root/.cache/huggingface", "-e", "VLLM_API_KEY"]
+    for name, value in _variables(recipe):
+        argv += ["-e", f"{name}={value}"]
+    return Command((*argv, IMAGE, *_arguments(recipe)))
+
+
+def flags(recipe: Recipe) -> tuple[str, ...]:
+    """The flags of `recipe`, without the model's name and the address."""
+    argv: list[str] = []
     if recipe.format == "mistral":
         argv += ["--tokenizer-mode", "mistral", "--config-format", "mistral", "--load-format", "mistral"]
     argv += ["--tool-call-parser", "mistral", "--enable-auto-tool-choice"]
     argv += ["--max-model-len", str(recipe.max_model_len)]
-    argv += ["--limit-mm-per-prompt", json.dumps({"image": recipe.images})]
-    env = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
+    if recipe.vision:
+        argv += ["--limit-mm-per-prompt", json.dumps({"image": recipe.images})]
+    else:
+        argv += ["--language-model-only"]
+    if recipe.cards > 1:
+        argv += ["--tensor-parallel-size", str(recipe.cards)]
     if recipe.device == "cpu":
         argv += ["--enforce-eager"]
-        env |= {"VLLM_CPU_KVCACHE_SPACE": str(recipe.kv_cache_gib)}
     else:
         argv += ["--gpu-memory-utilization", f"{recipe.gpu_memory_utilization:.2f}"]
+    return (*argv, *recipe.extra_flags)
+
+
+def _arguments(recipe: Recipe) -> tuple[str, ...]:
+    """What follows `vllm serve`: the model's name first, as the script wants it."""
+    renamed = () if recipe.served_name == recipe.model else ("--served-model-name", recipe.served_name)
+    return (recipe.model, *renamed, *flags(recipe))
+
+
+def _variables(recipe: Recipe) -> tuple[tuple[str, str], ...]:
+    """The environment variables of a server with `recipe`."""
+    env = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
+    if recipe.device == "cpu":
+        env |= {"VLLM_CPU_KVCACHE_SPACE": str(recipe.kv_cache_gib)}
+        if recipe.cards > 1:
+            cores = recipe.cores or tuple(range(recipe.cards))
+            env |= {"VLLM_CPU_OMP_THREADS_BIND": _binding(cores, recipe.cards)}
     if recipe.offline:
         env |= {"HF_HUB_OFFLINE": "1"}
-    return Command((*argv, *recipe.extra_flags), tuple(env.items()))
+    return tuple(env.items())
+
+
+def _binding(cores: tuple[int, ...], ranks: int) -> str:
+    """The cores dealt out to the processes of a rehearsal, in vLLM's words: "0,1|2,3"."""
+    each = len(cores) // ranks
+    shares = [cores[rank * each : (rank + 1) * each] for rank in range(ranks)]
+    return "|".join(",".join(map(str, share)) for share in shares)
 
 
 def environment(composed: Command, key: str) -> dict[str, str]:

@@ -3,8 +3,9 @@ from pathlib import Path
 
 import pytest
 
+from labkit import LabkitError, catalog
 from labkit.engines import vllm
-from labkit.engines.recipe import Recipe, recipe_for
+from labkit.engines.recipe import Recipe, recipe_for_variant
 
 GUIDE_FORMAT = ["--tokenizer-mode", "mistral", "--config-format", "mistral", "--load-format", "mistral"]
 GUIDE_TOOLS = [
@@ -32,6 +33,17 @@ WHERE = ["--model", "/m", "--served-model-name", "m", "--host", "127.0.0.1", "--
             Recipe("/m", "m", "cpu", "hf", extra_flags=("--seed", "1")),
             [*GUIDE_TOOLS, *IMAGES, "--enforce-eager", "--seed", "1"],
         ),
+        (
+            Recipe("/m", "m", "cuda", "hf", vision=False, cards=4, gpu_memory_utilization=0.95),
+            [
+                *GUIDE_TOOLS,
+                "--language-model-only",
+                "--tensor-parallel-size",
+                "4",
+                "--gpu-memory-utilization",
+                "0.95",
+            ],
+        ),
     ],
 )
 def test_the_command_of_a_recipe(recipe: Recipe, flags: list[str]) -> None:
@@ -58,19 +70,93 @@ def test_the_key_is_in_the_environment_and_not_on_the_command_line(monkeypatch: 
     assert env["PYTHONPATH"].endswith("engines/site:/mine")
 
 
+HUB = "mistralai/Mistral-Small-3.1-24B-Instruct-2503"
+W4A16 = "RedHatAI/Mistral-Small-3.1-24B-Instruct-2503-quantized.w4a16"
+
+
 @pytest.mark.parametrize(
-    ("name", "format_"), [("mistralai/Mistral-Small-3.1-24B-Instruct-2503", "mistral"), ("other/model", "hf")]
+    ("recipe", "argv"),
+    [
+        (
+            recipe_for_variant("W4A16", memory_gib=23.64),
+            [W4A16, *GUIDE_TOOLS, *IMAGES, "--gpu-memory-utilization", "0.95"],
+        ),
+        (
+            recipe_for_variant("FP8", memory_gib=44.4),
+            [
+                HUB,
+                *GUIDE_FORMAT,
+                *GUIDE_TOOLS,
+                *IMAGES,
+                "--gpu-memory-utilization",
+                "0.90",
+                "--quantization",
+                "fp8",
+            ],
+        ),
+        (
+            recipe_for_variant("BF16", vision=False, extra_flags=("--seed", "1")),
+            [
+                HUB,
+                *GUIDE_FORMAT,
+                *GUIDE_TOOLS,
+                "--language-model-only",
+                "--gpu-memory-utilization",
+                "0.90",
+                "--seed",
+                "1",
+            ],
+        ),
+    ],
+    ids=["W4A16", "FP8", "BF16"],
 )
-def test_the_format_of_a_hub_name(name: str, format_: str) -> None:
-    found = recipe_for(name, "cuda")
-    assert (found.format, found.offline, found.served_name) == (format_, False, name)
+def test_the_command_of_a_variant(recipe: Recipe, argv: list[str]) -> None:
+    assert list(vllm.serve(recipe).argv) == ["vllm", "serve", *argv]
+    assert vllm.command(recipe, 8000).argv[7:] == ("--host", "127.0.0.1", "--port", "8000", *argv[1:])
 
 
-def test_the_format_of_a_folder(tmp_path: Path) -> None:
-    assert recipe_for(str(tmp_path), "cpu").format == "hf"
-    (tmp_path / "params.json").touch()
-    found = recipe_for(str(tmp_path), "cpu")
-    assert (found.format, found.offline, found.served_name) == ("mistral", True, tmp_path.name)
+def test_the_flags_are_those_that_the_plan_names() -> None:
+    """The planner shows the catalog's flags; what is started must be the same."""
+    engine = catalog.engines()["vllm"]
+    for memory in (23.64, 79.18):
+        line = " ".join(vllm.flags(recipe_for_variant("BF16", cards=2, vision=False, memory_gib=memory)))
+        for named in (engine.share_of(memory).flags, engine.flags_for_cards, engine.flags_text_only):
+            assert named and named.format(count=2) in line
+
+
+def test_a_host_of_your_own_and_a_name_of_its_own() -> None:
+    argv = vllm.command(Recipe("/m", "m", "cuda"), 8000, host="0.0.0.0").argv
+    assert argv[argv.index("--host") + 1] == "0.0.0.0"
+    assert vllm.serve(Recipe("/m", "m", "cuda")).argv[:5] == (
+        "vllm",
+        "serve",
+        "/m",
+        "--served-model-name",
+        "m",
+    )
+
+
+@pytest.mark.parametrize(
+    ("cards", "cores", "binding"),
+    [(2, (), "0|1"), (2, (0, 1, 2, 3), "0,1|2,3"), (2, (1, 3, 5), "1|3"), (4, (0, 1, 2, 3), "0|1|2|3")],
+)
+def test_a_rehearsal_on_a_cpu_deals_the_cores_out(cards: int, cores: tuple[int, ...], binding: str) -> None:
+    composed = vllm.command(Recipe("/m", "m", "cpu", cards=cards, cores=cores), 8000)
+    assert dict(composed.env)["VLLM_CPU_OMP_THREADS_BIND"] == binding
+    alone = vllm.command(Recipe("/m", "m", "cpu", cores=cores), 8000)
+    assert "VLLM_CPU_OMP_THREADS_BIND" not in dict(alone.env)
+
+
+@pytest.mark.parametrize("recipe", [Recipe("/m", "m", offline=True), Recipe("org/m", "m", "cpu")])
+def test_docker_is_for_the_hub_and_gpus(recipe: Recipe) -> None:
+    with pytest.raises(LabkitError, match=r"Start it with labkit\.start"):
+        vllm.docker(recipe)
+
+
+def test_docker_takes_another_port_and_the_usual_cache() -> None:
+    argv = vllm.docker(Recipe("org/m", "m"), port=8010).argv
+    assert "127.0.0.1:8010:8000" in argv
+    assert f"{Path.home()}/.cache/huggingface:/root/.cache/huggingface" in argv
 
 
 LOG = """\

@@ -1,0 +1,68 @@
+"""The guide's two-GPU set-up, rehearsed: two vLLM workers share each layer of the twin on two cores."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import httpx
+import pytest
+
+from labkit.engines import process, vllm
+from labkit.engines.recipe import recipe_for_variant
+from pocket.formats import prepare
+
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
+
+CORES = len(os.sched_getaffinity(0))
+
+
+class Rehearsal(NamedTuple):
+    pid: int
+    born: float
+    url: str
+    model: str
+    log: Path
+
+
+@pytest.fixture
+def rehearsal(lab_home: Path, tmp_path: Path) -> Iterator[Rehearsal]:
+    """A server with `--tensor-parallel-size 2`, which may still be loading."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    recipe = recipe_for_variant("pocket", cards=2, folder=str(prepare()), context=4096)
+    composed, log = vllm.command(recipe, port), tmp_path / "log"
+    pid, born = process.spawn(composed.argv, vllm.environment(composed, "sesame"), log, tmp_path)
+    yield Rehearsal(pid, born, f"http://127.0.0.1:{port}/v1", recipe.served_name, log)
+    process.end(pid, born)
+
+
+@pytest.mark.skipif(CORES < 2, reason="two ranks need two cores")
+@pytest.mark.skipif(vllm.build() != "cpu", reason="with the CUDA build it needs two GPUs")
+def test_two_workers_answer_and_leave_nothing_behind(rehearsal: Rehearsal) -> None:
+    pid, born, url, model, log = rehearsal
+    deadline = time.monotonic() + 500
+    while not vllm.listens(log.read_text()):
+        assert process.alive(pid, born), vllm.last_words(log.read_text())
+        assert time.monotonic() < deadline, vllm.stage(log.read_text())
+        time.sleep(0.5)
+    reply = httpx.post(
+        f"{url}/chat/completions",
+        headers={"Authorization": "Bearer sesame"},
+        json={"model": model, "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 8},
+        timeout=120,
+    )
+    assert reply.status_code == 200 and reply.json()["choices"][0]["message"]["content"]
+
+    family = process.family(pid, born)
+    ranks = {word for each in family for word in ("Worker_TP0", "Worker_TP1") if word in each.cmdline()[0]}
+    assert ranks == {"Worker_TP0", "Worker_TP1"}
+    assert process.end(pid, born) == len(family)
+    assert not process.family(pid, born) and not any(each.is_running() for each in family)
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(f"{url}/models")
