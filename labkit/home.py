@@ -58,7 +58,12 @@ def read() -> Server | None:
 
 def write(server: Server) -> None:
     """Remember `server`, all or nothing. Raises OSError for a full disk."""
-    _write_private(home() / "server.json", json.dumps(asdict(server), indent=2, ensure_ascii=False) + "\n")
+    write_json("server.json", asdict(server))
+
+
+def write_json(name: str, values: dict[str, Any]) -> None:
+    """Write a file of this home, for its owner alone, all or nothing. Raises OSError for a full disk."""
+    _write_private(home() / name, json.dumps(values, indent=2, ensure_ascii=False) + "\n")
 
 
 def forget() -> None:
