@@ -9,12 +9,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from labkit.engines.contract import Endpoint, Status
     from labkit.errors import LabkitError
     from labkit.hardware import Machine, machine
     from labkit.lessons import check, hint, solution
     from labkit.planner import Cost, Plan, cost, plan
     from labkit.reply import Reply, ToolCall
-    from labkit.server import Status, status, stop
+    from labkit.running import status, stop
     from labkit.session import Session, connect, start
 
 _HOME_OF = {
@@ -30,9 +31,10 @@ _HOME_OF = {
     "plan": "planner",
     "Reply": "reply",
     "ToolCall": "reply",
-    "Status": "server",
-    "status": "server",
-    "stop": "server",
+    "Endpoint": "engines.contract",
+    "Status": "engines.contract",
+    "status": "running",
+    "stop": "running",
     "Session": "session",
     "connect": "session",
     "start": "session",
@@ -40,6 +42,7 @@ _HOME_OF = {
 
 __all__ = [
     "Cost",
+    "Endpoint",
     "LabkitError",
     "Machine",
     "Plan",

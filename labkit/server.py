@@ -1,13 +1,13 @@
-"""The one server of this home: say how it is, ask it for one token, stop it."""
+"""The one vLLM server of this home: say how it is, ask it for one token, stop it."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 from labkit import home
 from labkit.engines import process, vllm
+from labkit.engines.contract import Status
 from labkit.hardware import GIB
 from labkit.home import Server
 
@@ -22,27 +22,6 @@ TEXT = {
 }
 
 _LOG_TAIL_BYTES = 60_000
-
-
-@dataclass(frozen=True)
-class Status:
-    """How the server of this home is. `state` is "none", "loading", "ready" or "broken"."""
-
-    state: str
-    message: str
-    """The same in a sentence."""
-    model: str | None = None
-    url: str | None = None
-    pid: int | None = None
-    uptime_s: float | None = None
-    memory_gib: float | None = None
-    log: str | None = None
-
-    def __str__(self) -> str:
-        return self.message
-
-    def _repr_markdown_(self) -> str:
-        return self.message
 
 
 def status(ping_s: float = 5.0) -> Status:

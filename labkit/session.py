@@ -1,4 +1,4 @@
-"""A session: our handle on one live model. Everything that talks to the model takes one."""
+"""A session: our handle on one live model, whichever engine runs it. What talks to the model takes one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from labkit import home, starting
+from labkit import home, running
 from labkit.display import Progress
 from labkit.engines import process
 from labkit.errors import LabkitError
@@ -18,6 +18,7 @@ from labkit.images import chunks
 from labkit.reply import Reply
 
 if TYPE_CHECKING:
+    import httpx2
     import openai
 
     from labkit.images import Picture
@@ -36,26 +37,44 @@ TEXT = {
     "none": "No server is running, and LABKIT_URL is not set. Start one with labkit.start() "
     "(or `labkit up`), or name one: labkit.connect(url=...).",
     "no_models": "The server at {url} serves no model.",
-    "connected": "Connected to **{model}** at {url}",
+    "no_count": "The server at {url} does not say how many tokens a request had.",
+    "no_json": "{url} answers, but with a web page or something else that is no OpenAI API. The address of a "
+    "model ends in /v1; a proxy or a login page in between answers so too.",
+    "connected": "Connected to **{model}** at {url}{note}",
 }
 
+POCKET = "pocket"
 _SILENCE_S = 120.0
 
 
 class Session:
     """A live model: `chat` with it, or use `client`, a plain `openai.OpenAI`, with `model` as its name."""
 
-    def __init__(self, url: str, api_key: str, model: str) -> None:
+    def __init__(
+        self,
+        url: str,
+        api_key: str,
+        model: str,
+        *,
+        engine: str = "attached",
+        transport: httpx2.BaseTransport | None = None,
+        note: str = "",
+    ) -> None:
         self.url = url
         """The address of the OpenAI API, ending in /v1."""
         self.api_key = api_key
         self.model = model
         """The name that requests use."""
+        self.engine = engine
+        """ "vllm", "ollama", "transformers", or "attached" for a server that labkit did not start."""
+        self.note = note
+        """What a reader must know about the engine, in a sentence; mostly empty."""
+        self._transport = transport
 
     @cached_property
     def client(self) -> openai.OpenAI:
         """The plain client, made on first use."""
-        return _client(self.url, self.api_key)
+        return _client(self.url, self.api_key, self._transport)
 
     def chat(
         self,
@@ -89,34 +108,65 @@ class Session:
                 stream_options={"include_usage": True},
                 **extra,
             )
+        if "html" in stream.response.headers.get("content-type", ""):
+            stream.close()
+            raise LabkitError(TEXT["no_json"].format(url=self.url))
         return Reply(stream, asked_at)
 
+    def count(
+        self, prompt: str | list[dict[str, Any]], *, image: Picture | Sequence[Picture] | None = None
+    ) -> int:
+        """How many tokens a prompt takes, chat template and images included: the engine's own count.
+
+        Every engine reports it with an answer, so a single token is asked for. Raises LabkitError.
+        """
+        usage = self.chat(prompt, image=image, temperature=0, max_tokens=1).usage
+        if usage is None:
+            raise LabkitError(TEXT["no_count"].format(url=self.url))
+        return int(usage.prompt_tokens)
+
     def __repr__(self) -> str:
-        return f"Session(model={self.model!r}, url={self.url!r}, api_key='…{self.api_key[-3:]}')"
+        return (
+            f"Session(model={self.model!r}, engine={self.engine!r}, url={self.url!r}, "
+            f"api_key='…{self.api_key[-3:]}')"
+        )
 
     def _repr_markdown_(self) -> str:
-        return TEXT["connected"].format(model=self.model, url=self.url)
+        note = f". {self.note}" if self.note else ""
+        return TEXT["connected"].format(model=self.model, url=self.url, note=note)
 
 
 def start(
-    model: str = starting.POCKET,
+    variant: str = POCKET,
     *,
-    port: int | None = None,
+    engine: str = running.AUTO,
     timeout: float = 300,
     progress: bool = True,
-    extra_flags: tuple[str, ...] = (),
+    **options: Any,
 ) -> Session:
     """A session on the running server, which is started first if there is none.
 
-    model: "pocket", a Hugging Face name or a folder. port: on 127.0.0.1; by default the first free one from
-    8000 on. timeout: seconds to wait for the first answer. progress: say what is happening meanwhile.
-    extra_flags: for the engine, after the recipe's own. The server outlives this program; labkit.stop() ends
-    it. Raises LabkitError.
+    variant: "pocket", a variant of the catalog (Q4_K_M, W4A16, FP8, BF16, NF4), or what the engine takes for
+    a model: a folder, a Hugging Face name, an Ollama tag. engine: "vllm", "ollama" or "transformers"; by
+    default the one that the catalog names for the variant. timeout: seconds to wait for the first answer.
+    progress: say what is happening meanwhile. options: the engine's own; for vLLM `port` (on 127.0.0.1, by
+    default the first free one from 8000 on) and `extra_flags` (after the recipe's).
+
+    The server outlives this program (Transformers runs inside it); labkit.stop() ends it. Raises LabkitError.
     """
-    found = starting.up(
-        model, port=port, timeout=timeout, progress=Progress(progress), extra_flags=tuple(extra_flags)
+    show = Progress(progress)
+    try:
+        found = running.start(variant, engine, show=show, timeout=timeout, **options)
+    finally:
+        show.close()
+    return Session(
+        found.url,
+        found.api_key,
+        found.model,
+        engine=found.engine,
+        transport=found.transport,
+        note=found.note,
     )
-    return Session(found.url, found.key, found.model)
 
 
 def connect(url: str | None = None, api_key: str | None = None, model: str | None = None) -> Session:
@@ -135,7 +185,7 @@ def connect(url: str | None = None, api_key: str | None = None, model: str | Non
     url = url.rstrip("/")
     url = url if url.endswith("/v1") else f"{url}/v1"
     if own and url == own.url:
-        return Session(url, api_key or own.key, model or own.model)
+        return Session(url, api_key or own.key, model or own.model, engine="vllm")
     api_key = api_key or os.environ.get("LABKIT_API_KEY")
     session = Session(url, api_key or "EMPTY", model or "")
     if not session.model:
@@ -163,8 +213,12 @@ def compose(
     return [{"role": "system", "content": system}, *messages] if system else messages
 
 
-def _client(url: str, api_key: str) -> openai.OpenAI:
+def _client(url: str, api_key: str, transport: httpx2.BaseTransport | None = None) -> openai.OpenAI:
     import openai
+
+    if transport is not None:
+        local = openai.DefaultHttpxClient(transport=transport)
+        return openai.OpenAI(base_url=url, api_key=api_key, http_client=local)
 
     here = urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1")
     # A proxy set for the way out must not get in the way of our own machine.
@@ -173,7 +227,10 @@ def _client(url: str, api_key: str) -> openai.OpenAI:
 
 
 def _names(session: Session) -> list[str]:
-    return [each.id for each in session.client.with_options(max_retries=0).models.list()]
+    try:
+        return [each.id for each in session.client.with_options(max_retries=0).models.list()]
+    except AttributeError:  # the client stumbles over an answer that is no JSON
+        raise LabkitError(TEXT["no_json"].format(url=session.url)) from None
 
 
 @contextmanager

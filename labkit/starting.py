@@ -7,13 +7,14 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from labkit import home
+from labkit import catalog, home
 from labkit.display import Progress
 from labkit.engines import process, vllm
-from labkit.engines.recipe import Device, Recipe, recipe_for
+from labkit.engines.recipe import GUIDE_CONTEXT, Recipe, recipe_for, recipe_for_variant
 from labkit.errors import LabkitError, disk_full
 from labkit.hardware import machine
 from labkit.home import Server
@@ -43,6 +44,8 @@ TEXT = {
     "and the terminal that it prepares.",
     "no_gpu": "The vLLM installed here needs an NVIDIA GPU, and none was found. {problem}"
     "Run ./setup.sh --cpu for the CPU build.",
+    "variant_gpu": "The variant {variant} needs an NVIDIA GPU, and none was found. {problem}Rehearse with "
+    "labkit.start(), which takes the pocket twin; labkit.plan() says which GPU holds {variant}.",
     "cannot": "The server cannot be started here: {why}. (`labkit` keeps its files in ~/.labkit; "
     "LABKIT_HOME names another folder.)",
     "died": "The server ended while it was {stage}: {why}. The whole log: {log}",
@@ -69,21 +72,26 @@ def up(
     timeout: float = 300,
     progress: Progress | None = None,
     extra_flags: tuple[str, ...] = (),
+    cards: int = 1,
+    context: int = GUIDE_CONTEXT,
+    vision: bool = True,
 ) -> Server:
     """The running server if there is one, a new one otherwise; returned once it has answered a request.
 
-    Two callers at once: the second waits for the first and gets the same server. Raises LabkitError.
+    model: "pocket", a variant of the catalog, a Hugging Face name or a folder. cards, context (tokens) and
+    vision shape the recipe of "pocket" and of the catalog's variants. Two callers at once: the second waits
+    for the first and gets the same server. Raises LabkitError.
     """
+    wanted = Wanted(_source(model), tuple(extra_flags), cards, context, vision)
     show = progress or Progress(on=False)
-    source = _source(model)
     deadline = time.monotonic() + timeout
     try:
         with _turn(show, timeout):
-            server = _attach(source, port, extra_flags, show)
+            server = _attach(wanted, port, show)
             if server and server.ready:
                 show.done(TEXT["found"].format(model=server.model, url=server.url))
                 return server
-            server = server or _launch(source, port, extra_flags, show)
+            server = server or _launch(wanted, port, show)
             server = _wait(server, deadline, timeout, show)
     except KeyboardInterrupt:
         if home.read():
@@ -95,6 +103,26 @@ def up(
         show.close()
     show.done(TEXT["ready"].format(seconds=show.seconds, model=server.model, url=server.url))
     return server
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is to be served, and how. source: as in `Server.source`."""
+
+    source: str
+    extra_flags: tuple[str, ...] = ()
+    cards: int = 1
+    context: int = GUIDE_CONTEXT
+    vision: bool = True
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """What differs from the recipe as it is, to tell one server from another."""
+        usual = Wanted(self.source)
+        return tuple(s for s in self._shape() if s not in usual._shape()) + self.extra_flags
+
+    def _shape(self) -> list[str]:
+        return [f"{name}={getattr(self, name)}" for name in ("cards", "context", "vision")]
 
 
 def _source(model: str) -> str:
@@ -130,7 +158,7 @@ def _turn(show: Progress, timeout: float) -> Iterator[None]:
         lock.release()
 
 
-def _attach(source: str, port: int | None, flags: tuple[str, ...], show: Progress) -> Server | None:
+def _attach(wanted: Wanted, port: int | None, show: Progress) -> Server | None:
     """The server of this home if it lives and is the one that is wanted. What is left of a dead one goes."""
     server = home.read()
     if server is None:
@@ -139,9 +167,9 @@ def _attach(source: str, port: int | None, flags: tuple[str, ...], show: Progres
         process.end(server.pid, server.create_time)
         show.note(TEXT["was_dead"])
         return None
-    if server.source != source:
-        raise LabkitError(TEXT["other"].format(running=server.model, wanted=source))
-    if flags and flags != server.flags:
+    if server.source != wanted.source:
+        raise LabkitError(TEXT["other"].format(running=server.model, wanted=wanted.source))
+    if wanted.flags and wanted.flags != server.flags:
         raise LabkitError(TEXT["other_flags"].format(running=" ".join(server.flags) or "none"))
     if server.ready and (why := ping(server, _PING_S)) is not None:
         show.note(TEXT["restarting"].format(why=why))
@@ -152,15 +180,15 @@ def _attach(source: str, port: int | None, flags: tuple[str, ...], show: Progres
     return server
 
 
-def _launch(source: str, port: int | None, flags: tuple[str, ...], show: Progress) -> Server:
+def _launch(wanted: Wanted, port: int | None, show: Progress) -> Server:
     """Start a server and write it down. A dead one's port is taken again, so that old sessions work on."""
     before = home.read()
     free = _port(port, before.port if before else FIRST_PORT, show)
-    recipe = _recipe(source, flags, show)
+    recipe = _recipe(wanted, show)
     composed = vllm.command(recipe, free)
     key, log = home.key(), home.new_log()
     pid, born = process.spawn(composed.argv, vllm.environment(composed, key), log, home.home())
-    server = Server(pid, born, free, key, recipe.served_name, source, str(log), flags)
+    server = Server(pid, born, free, key, recipe.served_name, wanted.source, str(log), wanted.flags)
     try:
         home.write(server)
     except OSError:
@@ -169,7 +197,7 @@ def _launch(source: str, port: int | None, flags: tuple[str, ...], show: Progres
     return server
 
 
-def _recipe(source: str, flags: tuple[str, ...], show: Progress) -> Recipe:
+def _recipe(wanted: Wanted, show: Progress) -> Recipe:
     build = vllm.build()
     if build is None:
         raise LabkitError(TEXT["no_vllm"].format(python=sys.executable))
@@ -177,22 +205,35 @@ def _recipe(source: str, flags: tuple[str, ...], show: Progress) -> Recipe:
     if build == "cuda" and not here.gpus:
         problem = f"{here.gpu_problem}. " if here.gpu_problem else ""
         raise LabkitError(TEXT["no_gpu"].format(problem=problem))
-    return _pocket(build, flags, show) if source == POCKET else recipe_for(source, build, flags)
+    shape: dict[str, Any] = {"cards": wanted.cards, "context": wanted.context, "vision": wanted.vision}
+    if wanted.source == POCKET:
+        folder = _pocket(show)
+        recipe = recipe_for_variant(
+            POCKET, device=build, folder=folder, extra_flags=wanted.extra_flags, **shape
+        )
+        return replace(recipe, served_name=POCKET_NAME)
+    if wanted.source not in catalog.variants("vllm"):
+        return recipe_for(wanted.source, build, wanted.extra_flags)
+    if not here.gpus:
+        problem = f"{here.gpu_problem}. " if here.gpu_problem else ""
+        raise LabkitError(TEXT["variant_gpu"].format(variant=wanted.source, problem=problem))
+    memory = here.gpus[0].memory_gib
+    return recipe_for_variant(wanted.source, memory_gib=memory, extra_flags=wanted.extra_flags, **shape)
 
 
-def _pocket(device: Device, flags: tuple[str, ...], show: Progress) -> Recipe:
+def _pocket(show: Progress) -> str:
+    """The folder with the twin's prepared weights."""
     from pocket.formats import DamagedWeights, prepare
 
     show.update(TEXT["weights"])
     try:
-        folder = prepare()
+        return str(prepare())
     except DamagedWeights as error:
         raise LabkitError(str(error)) from None
     except Exception as error:
         if told := disk_full(error, TEXT["weights"]):
             raise told from None
         raise
-    return replace(recipe_for(str(folder), device, flags), served_name=POCKET_NAME)
 
 
 def _port(wanted: int | None, first: int, show: Progress) -> int:

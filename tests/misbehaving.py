@@ -1,6 +1,7 @@
 """A small HTTP server that misbehaves on purpose, for faults that the real one cannot be made to show.
 
-The last part of the address chooses the fault: /hangs/v1, /wrong/v1 (not the API at all), /fails/v1 (HTTP 500
+The last part of the address chooses the fault: /hangs/v1, /wrong/v1 (not the API at all), /page/v1 (a web
+page, as a login in between gives), /fails/v1 (HTTP 500
 in the API's envelope), /cut/v1 (a stream that ends in the middle, without an error), /error/v1 (an error
 inside the stream).
 """
@@ -47,6 +48,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.over.wait(30)
         elif fault == "wrong":
             self._send(404, "text/html", "<h1>Not the page you look for</h1>")
+        elif fault == "page":
+            self._page()
         elif fault == "fails":
             self._send(500, "application/json", json.dumps({"error": {"message": "out of luck"}}))
         else:
@@ -55,7 +58,12 @@ class _Handler(BaseHTTPRequestHandler):
             body = "".join(f"data: {json.dumps(line)}\n\n" for line in lines)
             self._send(200, "text/event-stream", body)
 
+    def _page(self) -> None:
+        self._send(200, "text/html", "<h1>Please log in</h1>")
+
     def do_GET(self) -> None:
+        if self.path.startswith("/page/"):
+            return self._page()
         self._send(404, "text/html", "<h1>Not the page you look for</h1>")
 
     def _send(self, status: int, kind: str, body: str) -> None:

@@ -103,7 +103,8 @@ def test_tools_are_taken(session: Session) -> None:
 def test_refusals_are_sentences(
     change: dict[str, str], options: dict[str, int], sentence: str, session: Session
 ) -> None:
-    other = Session(**{"url": session.url, "api_key": session.api_key, "model": session.model, **change})
+    known = {"url": session.url, "api_key": session.api_key, "model": session.model}
+    other = Session(**(known | change))  # type: ignore[arg-type]
     with pytest.raises(LabkitError, match=sentence):
         other.chat("Hello", **options)  # type: ignore[arg-type]
 

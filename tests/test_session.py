@@ -103,3 +103,16 @@ def test_connect_finds_the_running_server(lab_home: Path, monkeypatch: pytest.Mo
 def test_connect_needs_a_model_to_be_served(lab_home: Path, misbehaving: Misbehaving) -> None:
     with pytest.raises(LabkitError, match="There is no chat at"):
         labkit.connect(misbehaving.url("wrong"))
+
+
+def test_a_web_page_is_no_model(misbehaving: Misbehaving) -> None:
+    url = misbehaving.url("page")
+    with pytest.raises(LabkitError, match="no OpenAI API"):
+        labkit.connect(url)
+    with pytest.raises(LabkitError, match="no OpenAI API"):
+        Session(url, "k", "m").chat("hi")
+
+
+def test_a_server_that_counts_nothing(misbehaving: Misbehaving) -> None:
+    with pytest.raises(LabkitError, match="does not say how many tokens"):
+        Session(misbehaving.url("cut"), "k", "m").count("hi")

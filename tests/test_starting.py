@@ -74,7 +74,7 @@ def test_a_port_that_is_taken_is_passed_by_with_a_sentence(notes: Notes) -> None
 def test_a_stale_state_is_no_server(stale: Server, lab_home: Path, notes: Notes) -> None:
     home.write(stale)
     assert labkit.status().state == "none"
-    assert starting._attach("pocket", None, (), notes) is None
+    assert starting._attach(starting.Wanted("pocket"), None, notes) is None
     assert "is gone, so it is started again" in notes.notes[0]
 
 
@@ -93,7 +93,7 @@ def test_an_engine_that_died_behind_a_living_port_is_noticed(
     pid, born = process.spawn((sys.executable, "-c", IDLE), dict(os.environ), tmp_path / "log", tmp_path)
     home.write(me(pid=pid, create_time=born, port=misbehaving.server_port))
     assert labkit.status(ping_s=0.3).state == "broken"
-    assert starting._attach("pocket", None, (), notes) is None
+    assert starting._attach(starting.Wanted("pocket"), None, notes) is None
     assert "its engine does not answer (nothing came within 0 s)" in notes.notes[0]
     assert not process.alive(pid, born)
 
@@ -225,3 +225,18 @@ def test_a_full_disk_at_export(size: str, tmp_path: Path) -> None:
     assert done.returncode == 1 and "Traceback" not in done.stderr
     assert done.stderr.startswith("labkit: The disk is full: preparing the pocket twin's weights")
     assert [line for line in done.stdout.splitlines() if "safetensors" in line] == []
+
+
+def test_a_server_is_told_by_what_differs_from_the_recipe() -> None:
+    assert starting.Wanted("pocket").flags == ()
+    assert starting.Wanted("pocket", ("--x",), cards=2, vision=False).flags == (
+        "cards=2",
+        "vision=False",
+        "--x",
+    )
+
+
+def test_a_variant_of_the_catalog_needs_a_gpu(lab_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(starting.vllm, "build", lambda: "cpu")
+    with pytest.raises(LabkitError, match=r"W4A16 needs an NVIDIA GPU, and none was found.*labkit.plan\(\)"):
+        starting.up("W4A16")

@@ -8,8 +8,9 @@ TEXT = {"stopped": "Stopped. Its log is kept: `labkit logs`.", "none": "No serve
 
 
 @click.command()
-def down() -> None:
+@click.option("--engine", help="vllm or ollama; by default all that labkit started.")
+def down(engine: str | None) -> None:
     """Stop the server and all of its processes."""
-    from labkit import server
+    from labkit import running
 
-    click.echo(TEXT["stopped"] if server.stop() else TEXT["none"])
+    click.echo(TEXT["stopped"] if running.stop(engine) else TEXT["none"])

@@ -2,21 +2,50 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
+
+from labkit.errors import LabkitError
+
+TEXT = {
+    "vllm_only": "{option} is a word of vLLM's. Leave it out with {engine}.",
+    "inside": "Transformers runs inside a Python program and ends with it: no server stays. "
+    "Use it in a notebook: labkit.start({variant!r}, engine='transformers').",
+}
 
 
 @click.command()
-@click.argument("model", default="pocket")
-@click.option("--port", type=click.IntRange(1, 65535), help="By default the first free one from 8000.")
+@click.argument("variant", default="pocket")
+@click.option("--engine", default="auto", show_default=True, help="vllm or ollama.")
+@click.option("--port", type=click.IntRange(1, 65535), help="vLLM: by default the first free one from 8000.")
 @click.option("--timeout", type=float, default=300, show_default=True, help="Seconds to wait.")
-@click.option("--flag", "flags", multiple=True, help="One more word for the engine's command.")
+@click.option("--flag", "flags", multiple=True, help="vLLM: one more word for its command.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing unless it fails.")
-def up(model: str, port: int | None, timeout: float, flags: tuple[str, ...], quiet: bool) -> None:
+def up(
+    variant: str, engine: str, port: int | None, timeout: float, flags: tuple[str, ...], quiet: bool
+) -> None:
     """Start the server, or find it running.
 
-    MODEL is "pocket" (the rehearsal twin), a Hugging Face name or a folder.
+    VARIANT is "pocket" (the rehearsal twin), a variant of the catalog (Q4_K_M, W4A16, FP8, BF16), a Hugging
+    Face name, an Ollama tag or a folder.
     """
-    from labkit import starting
+    from labkit import running
     from labkit.display import Progress
 
-    starting.up(model, port=port, timeout=timeout, progress=Progress(not quiet), extra_flags=flags)
+    name = running.choose(variant, engine)
+    if name == "transformers":
+        raise LabkitError(TEXT["inside"].format(variant=variant))
+    options: dict[str, Any] = {}
+    for option, value, key in (("--port", port, "port"), ("--flag", flags, "extra_flags")):
+        if value:
+            if name != "vllm":
+                raise LabkitError(TEXT["vllm_only"].format(option=option, engine=name))
+            options[key] = value
+    show = Progress(not quiet)
+    try:
+        found = running.start(variant, name, show=show, timeout=timeout, **options)
+    finally:
+        show.close()
+    if found.note and not quiet:
+        click.echo(found.note)

@@ -125,8 +125,11 @@ def plan(
 
 
 def _recipes(model: Model) -> list[tuple[Model, RecipeEntry]]:
-    twin = [catalog.model(model.twin)] if model.twin else []
-    return [(each, recipe) for each in (model, *twin) for recipe in each.recipes]
+    own = [(model, recipe) for recipe in model.recipes]
+    if not model.twin:
+        return own
+    twin = catalog.model(model.twin)
+    return [*own, (twin, twin.recipes[0])]  # the others would fit just as well
 
 
 def _instead(model: Model, recipe: RecipeEntry, cards: Cards, need: Need, found: Row) -> str:
