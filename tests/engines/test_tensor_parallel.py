@@ -62,7 +62,8 @@ def test_two_workers_answer_and_leave_nothing_behind(rehearsal: Rehearsal) -> No
     family = process.family(pid, born)
     ranks = {word for each in family for word in ("Worker_TP0", "Worker_TP1") if word in each.cmdline()[0]}
     assert ranks == {"Worker_TP0", "Worker_TP1"}
+    births = [(each.pid, each.create_time()) for each in family]
     assert process.end(pid, born) == len(family)
-    assert not process.family(pid, born) and not any(each.is_running() for each in family)
+    assert not process.family(pid, born) and not any(process.alive(*each) for each in births)
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"{url}/models")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -101,7 +102,10 @@ class Course:
         return own | {name: os.environ[name] for name in ("LANG",) if name in os.environ} | more
 
     def start(self, *arguments: str, **more: str) -> subprocess.Popen[str]:
-        """Start setup.sh in a process group of its own, as a terminal does."""
+        """Start setup.sh in a process group of its own, as a terminal does, with Ctrl-C let through.
+
+        A test run that was put into the background ignores it, and would hand that down.
+        """
         return subprocess.Popen(
             [str(self.folder / "setup.sh"), *arguments],
             env=self.environment(more),
@@ -109,6 +113,7 @@ class Course:
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
 
     def run(self, *arguments: str, **more: str) -> tuple[int, str]:
