@@ -1,4 +1,4 @@
-"""Every exercise against a right, a wrong, an empty and a raising answer."""
+"""Lesson 00's exercises against right, wrong, empty and raising answers; the texts and solutions of all."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import labkit
-from labkit.lessons import BLANK, Kind, Outcome, shelf, solution
+from labkit.lessons import BLANK, Kind, Outcome, lesson_00, shelf, solution
 from labkit.lessons.desk import grade
 from labkit.lessons.exercise import Exercise
 from tests.lessons.saved import Broken, saved
@@ -104,7 +104,8 @@ CASES = {
     ),
 }
 
-EXERCISES = shelf.exercises()
+EXERCISES = {each.id: each for each in lesson_00.EXERCISES}
+EVERY_LESSONS = shelf.exercises()
 
 
 def test_every_exercise_has_its_four_kinds_of_cases() -> None:
@@ -161,9 +162,9 @@ def test_raising_is_a_sentence(id: str, answer: Any) -> None:
     assert outcome.kind is Kind.RAISED and "RuntimeError: boom" in outcome.sentence, outcome
 
 
-@pytest.mark.parametrize("id", EXERCISES)
+@pytest.mark.parametrize("id", EVERY_LESSONS)
 def test_the_texts_and_the_solution_are_whole(id: str) -> None:
-    exercise = EXERCISES[id]
+    exercise = EVERY_LESSONS[id]
     assert len(exercise.texts.hints) >= 2 and exercise.texts.title and exercise.texts.not_yet
     compile(exercise.code, id, "exec")
     last = ast.parse(exercise.code).body[-1]
@@ -172,5 +173,5 @@ def test_the_texts_and_the_solution_are_whole(id: str) -> None:
 
 @pytest.mark.engine
 def test_the_solutions_solve_it_on_the_live_model(session: labkit.Session) -> None:
-    outcomes = {id: solution(id).run(session) for id in EXERCISES}
+    outcomes = {id: solution(id).run(session) for id in EVERY_LESSONS}
     assert all(outcomes.values()), outcomes

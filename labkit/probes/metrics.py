@@ -1,0 +1,58 @@
+"""What vLLM counts about itself: its /metrics page, as numbers."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlsplit
+
+from labkit.errors import LabkitError
+from labkit.session import Session
+
+TEXT = {
+    "none": "There are no metrics of vLLM's at {url} ({why}). vLLM has them; Ollama and Transformers do not.",
+    "page": "the page is there, and holds none of them",
+    "no_connection": "nothing answers",
+}
+
+GAUGES = ("num_requests_running", "num_requests_waiting", "kv_cache_usage_perc")
+COUNTERS = ("prompt_tokens", "generation_tokens", "num_preemptions")
+HISTOGRAMS = ("time_to_first_token_seconds", "inter_token_latency_seconds", "e2e_request_latency_seconds")
+
+_LINE = re.compile(r"^vllm:(\w+)(?:\{[^}]*\})?\s+(\S+)", re.MULTILINE)
+
+
+def metrics(session: Session) -> dict[str, float]:
+    """vLLM's own count, read now. The names are vLLM's, without the `vllm:` in front.
+
+    GAUGES say how it is at this moment (the cache's use from 0 to 1), COUNTERS add up since the server
+    started, and of HISTOGRAMS, in seconds, the mean since then is given. The page needs no API key. Raises
+    LabkitError where the server has no such page.
+    """
+    import httpx
+
+    place = urlsplit(session.url)
+    url = f"{place.scheme}://{place.netloc}/metrics"
+    try:
+        # A proxy set for the way out must not get in the way of our own machine.
+        answer = httpx.get(url, timeout=10, trust_env=place.hostname not in ("127.0.0.1", "localhost"))
+    except httpx.HTTPError:
+        raise LabkitError(TEXT["none"].format(url=url, why=TEXT["no_connection"])) from None
+    if answer.status_code != 200:
+        raise LabkitError(TEXT["none"].format(url=url, why=f"HTTP {answer.status_code}"))
+    found = parse(answer.text)
+    if not found:
+        raise LabkitError(TEXT["none"].format(url=url, why=TEXT["page"]))
+    return found
+
+
+def parse(page: str) -> dict[str, float]:
+    """The numbers in a page of Prometheus text. Lines that differ in their labels alone are added up."""
+    total: dict[str, float] = {}
+    for name, value in _LINE.findall(page):
+        total[name] = total.get(name, 0.0) + float(value)
+    found = {name: total[name] for name in GAUGES if name in total}
+    found |= {name: total[f"{name}_total"] for name in COUNTERS if f"{name}_total" in total}
+    for name in HISTOGRAMS:
+        if count := total.get(f"{name}_count"):
+            found[name] = total[f"{name}_sum"] / count
+    return found
