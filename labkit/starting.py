@@ -6,14 +6,14 @@ import socket
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from labkit import catalog, home
 from labkit.display import Progress
-from labkit.engines import process, vllm
+from labkit.engines import ports, process, vllm
 from labkit.engines.recipe import GUIDE_CONTEXT, Recipe, recipe_for, recipe_for_variant
 from labkit.errors import LabkitError, disk_full
 from labkit.hardware import machine
@@ -86,12 +86,12 @@ def up(
     show = progress or Progress(on=False)
     deadline = time.monotonic() + timeout
     try:
-        with _turn(show, timeout):
+        with _turn(show, timeout), ExitStack() as held:
             server = _attach(wanted, port, show)
             if server and server.ready:
                 show.done(TEXT["found"].format(model=server.model, url=server.url))
                 return server
-            server = server or _launch(wanted, port, show)
+            server = server or _launch(wanted, port, show, held)
             server = _wait(server, deadline, timeout, show)
     except KeyboardInterrupt:
         if home.read():
@@ -180,10 +180,14 @@ def _attach(wanted: Wanted, port: int | None, show: Progress) -> Server | None:
     return server
 
 
-def _launch(wanted: Wanted, port: int | None, show: Progress) -> Server:
-    """Start a server and write it down. A dead one's port is taken again, so that old sessions work on."""
+def _launch(wanted: Wanted, port: int | None, show: Progress, held: ExitStack) -> Server:
+    """Start a server and write it down. A dead one's port is taken again, so that old sessions work on.
+
+    held: keeps the port from others until it is closed.
+    """
     before = home.read()
-    free = _port(port, before.port if before else FIRST_PORT, show)
+    free, holder = _port(port, before.port if before else FIRST_PORT, show)
+    held.enter_context(holder)
     recipe = _recipe(wanted, show)
     composed = vllm.command(recipe, free)
     key, log = home.key(), home.new_log()
@@ -236,28 +240,16 @@ def _pocket(show: Progress) -> str:
         raise
 
 
-def _port(wanted: int | None, first: int, show: Progress) -> int:
-    """`wanted`, which must be free, or else the first free one from `first` on."""
-    if wanted is not None:
-        if not _free(wanted):
-            raise LabkitError(TEXT["port_taken"].format(port=wanted, first=FIRST_PORT))
-        return wanted
-    for port in (first, *range(FIRST_PORT, LAST_PORT + 1)):
-        if _free(port):
-            if port != first:
+def _port(wanted: int | None, first: int, show: Progress) -> tuple[int, socket.socket]:
+    """`wanted`, which must be free, or else the first free one from `first` on; and what holds it."""
+    for port in (wanted,) if wanted is not None else (first, *range(FIRST_PORT, LAST_PORT + 1)):
+        if holder := ports.hold(port):
+            if port not in (wanted, first):
                 show.note(TEXT["port_moved"].format(wanted=first, port=port))
-            return port
+            return port, holder
+    if wanted is not None:
+        raise LabkitError(TEXT["port_taken"].format(port=wanted, first=FIRST_PORT))
     raise LabkitError(TEXT["no_port"].format(first=FIRST_PORT, last=LAST_PORT))
-
-
-def _free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
 
 
 def _wait(server: Server, deadline: float, timeout: float, show: Progress) -> Server:

@@ -62,10 +62,25 @@ def test_a_port_that_is_taken_is_passed_by_with_a_sentence(notes: Notes) -> None
         squatter.bind(("127.0.0.1", 0))
         squatter.listen()
         taken = squatter.getsockname()[1]
-        assert starting._port(None, taken, notes) != taken
+        free, holder = starting._port(None, taken, notes)
+        holder.close()
+        assert free != taken
         assert f"Port {taken} is taken by something else, so the server uses port" in notes.notes[0]
         with pytest.raises(LabkitError, match=f"Port {taken} is taken by something else. Choose another"):
             starting._port(taken, 8000, notes)
+
+
+def test_two_homes_that_start_at_once_get_two_ports(notes: Notes) -> None:
+    first, holder = starting._port(None, 18000, notes)
+    second, other = starting._port(None, 18000, notes)
+    with holder, other, socket.socket() as as_vllm_opens_it:
+        assert first != second
+        as_vllm_opens_it.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        as_vllm_opens_it.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        as_vllm_opens_it.bind(("127.0.0.1", first))
+        as_vllm_opens_it.listen()
+        with socket.create_connection(("127.0.0.1", first)):
+            as_vllm_opens_it.accept()[0].close()
 
 
 @pytest.mark.parametrize(
