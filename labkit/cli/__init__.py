@@ -13,6 +13,7 @@ import click
 
 from labkit.cli.chat import chat
 from labkit.cli.down import down
+from labkit.cli.export import export
 from labkit.cli.logs import logs
 from labkit.cli.plan import plan
 from labkit.cli.status import status
@@ -41,5 +42,5 @@ def main() -> None:
     """Mistral Small 3.1 on this machine: start it, talk to it, stop it."""
 
 
-for _command in (up, status, chat, logs, down, plan):
+for _command in (up, status, chat, logs, down, plan, export):
     main.add_command(_command)

@@ -11,15 +11,34 @@ import click
 
 from labkit.errors import LabkitError
 
-TEXT = {"none": "There is no log yet: no server has been started here. Start one with `labkit up`."}
+TEXT = {
+    "none": "There is no log yet: no server has been started here. Start one with `labkit up`.",
+    "no_engine": "{engine} has no log here: labkit has not started it, or it has stopped. "
+    "`labkit logs --list` names the logs that are kept.",
+    "no_name": "There is no log {name!r}. `labkit logs --list` names the logs that are kept.",
+    "two": "Name a log or an engine, not both.",
+    "inside": "Transformers runs inside a Python program and keeps no log file.",
+}
 
 
 @click.command()
+@click.argument("name", required=False)
+@click.option("--engine", help="vllm or ollama: the log of the one that runs.")
+@click.option("--list", "listed", is_flag=True, help="Name the logs that are kept, the newest last.")
 @click.option("-f", "--follow", is_flag=True, help="Go on showing what is added, until Ctrl-C.")
 @click.option("-n", "--lines", type=click.IntRange(0), default=40, show_default=True, help="The last lines.")
-def logs(follow: bool, lines: int) -> None:
-    """Show the log of the server, or of the last one that ran."""
-    with open(_newest(), encoding="utf-8", errors="replace") as file:
+def logs(name: str | None, engine: str | None, listed: bool, follow: bool, lines: int) -> None:
+    """Show the log of the server, or of the last one that ran.
+
+    NAME is a log of the list, or how its name begins.
+    """
+    if name and engine:
+        raise click.UsageError(TEXT["two"])
+    if listed:
+        _list()
+        return
+    path = _of_engine(engine) if engine else _named(name) if name else _newest()
+    with open(path, encoding="utf-8", errors="replace") as file:
         for line in deque(file, maxlen=lines):
             click.echo(line, nl=False)
         with suppress(KeyboardInterrupt):
@@ -30,10 +49,51 @@ def logs(follow: bool, lines: int) -> None:
                     time.sleep(0.3)
 
 
-def _newest() -> Path:
+def _list() -> None:
+    running = _running()
+    for path in _kept():
+        owner = f"  {running[path]}, running" if path in running else ""
+        click.echo(f"{path.stem}{owner}")
+
+
+def _kept() -> list[Path]:
+    """The logs of this home, the newest last. Raises LabkitError where there is none."""
     from labkit import home
 
-    found = sorted((home.home() / "logs").glob("*.log"))
-    if not found:
+    if not (found := sorted((home.home() / "logs").glob("*.log"))):
         raise LabkitError(TEXT["none"])
-    return found[-1]
+    return found
+
+
+def _running() -> dict[Path, str]:
+    """The log of each server that runs, and its engine."""
+    from labkit import running
+
+    found = {name: running.status(name, ping_s=1).log for name in running.NAMES}
+    return {Path(log): name for name, log in found.items() if log}
+
+
+def _of_engine(engine: str) -> Path:
+    from labkit import running
+
+    running.engine(engine)  # an unknown name is its own sentence
+    if engine == "transformers":
+        raise LabkitError(TEXT["inside"])
+    for path, name in _running().items():
+        if name == engine:
+            return path
+    raise LabkitError(TEXT["no_engine"].format(engine=engine))
+
+
+def _named(name: str) -> Path:
+    for path in reversed(_kept()):
+        if path.name.startswith(name):
+            return path
+    raise LabkitError(TEXT["no_name"].format(name=name))
+
+
+def _newest() -> Path:
+    """Of a server that runs, or else of the last one."""
+    kept = _kept()
+    running = [path for path in kept if path in _running()]
+    return (running or kept)[-1]

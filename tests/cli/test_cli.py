@@ -13,7 +13,7 @@ def labkit(*arguments: str) -> Result:
     return CliRunner().invoke(main, arguments)
 
 
-@pytest.mark.parametrize("command", ["up", "status", "chat", "logs", "down", "plan"])
+@pytest.mark.parametrize("command", ["up", "status", "chat", "logs", "down", "plan", "export"])
 def test_every_command_explains_itself(command: str) -> None:
     assert labkit(command, "--help").exit_code == 0
     assert command in labkit("--help").output

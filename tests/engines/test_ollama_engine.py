@@ -6,6 +6,7 @@ import socket
 import stat
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 
 import labkit
+from labkit import home
 from labkit.engines import ollama_engine as engine
 from labkit.engines import process
 from labkit.engines.ollama_engine import models, serving
@@ -165,9 +167,33 @@ def test_the_stand_in_is_started_found_again_and_stopped(
     assert own and "stand-in" in found.note and "fake-model" in found.note
     assert Session(found.url, found.api_key, found.model).chat("hello").text == "You said hello."
     assert "stand-in" in engine.status().message and "stand-in" in engine.logs()
-    again = engine.start("pocket", show=Notes(), timeout=20)
+    asked = iter([behind])
+    again = engine.start("pocket", show=Notes(), timeout=20, upstream=lambda: next(asked))
     assert (again.url, again.note) == (found.url, found.note)
+    assert next(asked, None) is None  # the one behind it may have died, so it was asked for
     assert engine.stop() and not process.alive(own.pid, own.create_time) and not engine.stop()
+
+
+def test_a_server_that_hangs_is_told_and_started_again(
+    lab_home: Path, stack: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serving.shutil, "which", lambda name: None)
+    with socket.socket() as deaf:  # takes connections and says nothing
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen()
+        host = f"http://127.0.0.1:{deaf.getsockname()[1]}"
+        pid, born = process.spawn(("sleep", "60"), {}, lab_home.parent / "log", lab_home.parent)
+        home.write_json("ollama.json", asdict(serving.Own(pid, born, host, str(lab_home.parent / "log"))))
+        found = engine.status(0.2)
+        assert found.state == "broken" and "does not answer" in found.message and found.pid == pid
+        upstream = stack.enter_context(running_app(FakeOpenAI().app))
+        behind = serving.Upstream(f"{upstream}/v1", KEY, "fake-model")
+        try:
+            again = engine.start("pocket", show=Notes(), timeout=20, upstream=lambda: behind)
+            assert host not in again.url and not process.alive(pid, born)
+            assert engine.status().state == "ready"
+        finally:
+            engine.stop()
 
 
 @pytest.mark.engine

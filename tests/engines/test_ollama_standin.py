@@ -96,7 +96,7 @@ def test_it_says_that_it_is_a_standin(bench: Bench) -> None:
     assert answer.json() == {"version": VERSION, "labkit": NOTE} and "standin" in VERSION
     for path in ("/", "/api/tags", "/v1/models", "/nowhere"):
         assert httpx.get(f"{bench.url}{path}", trust_env=False).headers["X-Labkit-Standin"] == NOTE
-    assert bench.post("/api/create", {"model": "x"}).status_code == 501
+    assert bench.post("/api/push", {"model": "x"}).status_code == 501
 
 
 def test_chat_in_one_piece(bench: Bench) -> None:

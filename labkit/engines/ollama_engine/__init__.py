@@ -14,7 +14,7 @@ from labkit import home
 from labkit.engines import process
 from labkit.engines.contract import Endpoint, Status
 from labkit.engines.ollama_engine import serving
-from labkit.engines.ollama_engine.export import POCKET, export
+from labkit.engines.ollama_engine.export import POCKET, export, outdated
 from labkit.engines.ollama_engine.models import Running, create, names, ps, pull, show, tag_of, unload
 from labkit.engines.ollama_engine.serving import Upstream
 from labkit.hardware import GIB
@@ -47,6 +47,8 @@ TEXT = {
     "loaded": ", with {names} loaded",
     "idle": ", with no model loaded",
     "standin": " (labkit's stand-in)",
+    "silent": "The server that labkit started at {host} does not answer (yet). `labkit logs --engine ollama` "
+    "shows its log; labkit.start(engine='ollama') starts it again.",
 }
 
 
@@ -68,10 +70,11 @@ def start(
     """
     tag = tag_of(variant)
     here = serving.find_or_start(host, tag, standin, upstream, show)
-    if tag not in names(here.host):
+    folder = home.home() / "ollama-pocket"
+    if tag not in names(here.host) or (variant == POCKET and outdated(folder)):
         if variant == POCKET:
             show.update(TEXT["export"])
-            create(tag, export(home.home() / "ollama-pocket"), here.host, show)
+            create(tag, export(folder), here.host, show)
         else:
             pull(tag, here.host, show)
     show.update(TEXT["load"].format(model=tag))
@@ -86,17 +89,19 @@ def status(ping_s: float = 5.0) -> Status:
     own = serving.read()
     host = own.host if own else serving.default_host()
     version = serving.version(host, ping_s)
-    if version is None:
+    if version is None and own is None:
         return Status("none", TEXT["none"].format(host=host))
-    rows = ps(host)
+    rows = ps(host) if version else []
     models = TEXT["loaded"].format(names=", ".join(row.name for row in rows)) if rows else TEXT["idle"]
-    message = TEXT["up"].format(host=host, models=models, standin=TEXT["standin"] if version.standin else "")
+    standin = TEXT["standin"] if version and version.standin else ""
+    message = TEXT["up" if version else "silent"].format(host=host, models=models, standin=standin)
     name = rows[0].name if rows else None
     if own is None:
         return Status("ready", message, name, f"{host}/v1")
     memory = process.memory_bytes(own.pid, own.create_time) / GIB
     uptime = time.time() - own.create_time
-    return Status("ready", message, name, f"{host}/v1", own.pid, uptime, memory, own.log)
+    state = "ready" if version else "broken"
+    return Status(state, message, name, f"{host}/v1", own.pid, uptime, memory, own.log)
 
 
 def logs(lines: int = 40) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from labkit import catalog
-from labkit.engines.ollama_engine.export import POCKET, POCKET_NAME
+from labkit.engines.ollama_engine.export import PARAMETERS, POCKET, POCKET_NAME
 from labkit.errors import LabkitError
 
 if TYPE_CHECKING:
@@ -28,12 +27,12 @@ TEXT = {
     "there.",
     "unknown": "Ollama's library has no model {tag}. The guide's is mistral-small3.1; labkit.plan() names "
     "the variants that fit.",
-    "disk": "The disk is full, so {tag} could not be pulled. Set OLLAMA_MODELS to a folder on a larger disk, "
-    "or free some room; what has come is kept.",
+    "disk": "Ollama's disk is full: there is no room for {tag}. Set OLLAMA_MODELS to a folder on a larger "
+    "disk, or free some room; what has come is kept.",
     "gone": "No Ollama server answers at {host}. Start one with labkit.start(engine='ollama').",
     "failed": "Ollama says: {why}.",
+    "send": "sending {name} to Ollama",
     "create": "making the model {tag} in Ollama",
-    "no_program": "To make a model from a folder, the program `ollama` is needed; it is not installed here.",
 }
 _TRIES = 3
 _GB = 1e9
@@ -172,33 +171,29 @@ def unload(tag: str, host: str) -> None:
 
 
 def create(tag: str, folder: Path, host: str, show: Progress) -> None:
-    """Make a model from a folder with a Modelfile: `ollama create`, since only the program uploads files."""
-    import os
-    import shutil
-
-    show.update(TEXT["create"].format(tag=tag))
-    program = shutil.which("ollama")
-    if program is None:
-        raise LabkitError(TEXT["no_program"])
-    done = subprocess.run(
-        [program, "create", tag, "-f", str(folder / "Modelfile")],
-        env={**os.environ, "OLLAMA_HOST": host},
-        capture_output=True,
-        text=True,
-    )
-    if done.returncode:
-        why = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-        raise LabkitError(TEXT["failed"].format(why=why.rstrip(".")))
+    """Make a model from a folder that `export` wrote. Its files go through Ollama's API, as `ollama create`
+    sends them, so the server may be in a container or on another machine. Raises LabkitError.
+    """
+    with _explained(host, tag):
+        here, files = client(host), {}
+        for path in sorted([*folder.glob("*.json"), *folder.glob("*.safetensors")]):
+            show.update(TEXT["send"].format(name=path.name))
+            files[path.name] = here.create_blob(path)
+        show.update(TEXT["create"].format(tag=tag))
+        for record in here.create(tag, files=files, parameters=PARAMETERS, stream=True):
+            show.update(record.status or "")
 
 
 @contextmanager
-def _explained(host: str) -> Iterator[None]:
+def _explained(host: str, tag: str = "a model") -> Iterator[None]:
     import httpx
     import ollama
 
     try:
         yield
     except ollama.ResponseError as error:
+        if "no space left" in str(error.error).lower():
+            raise LabkitError(TEXT["disk"].format(tag=tag)) from None
         raise LabkitError(TEXT["failed"].format(why=str(error.error).rstrip("."))) from None
     except (ConnectionError, httpx.HTTPError):
         raise LabkitError(TEXT["gone"].format(host=host)) from None

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from labkit import home
 from labkit.engines import process
 from labkit.errors import LabkitError, disk_full
+from labkit.hardware import machine
 
 if TYPE_CHECKING:
     from labkit.display import Progress
@@ -116,6 +117,8 @@ def find_or_start(
     for each in dict.fromkeys([own.host, wanted] if own and not host else [wanted]):
         found = version(each)
         if found and standin in (None, found.standin):
+            if own and own.host == each and own.note and upstream:
+                upstream()  # what answers behind our stand-in may have died since
             return Here(each, own.note if own and own.host == each else "")
     if standin is not True and (program := shutil.which("ollama")):
         return _spawn((program, "serve"), {"OLLAMA_HOST": urlsplit(wanted).netloc}, wanted, "", show)
@@ -125,6 +128,7 @@ def find_or_start(
     address_ = f"http://127.0.0.1:{_free_port()}"
     argv = [sys.executable, "-m", "labkit.engines.ollama_standin", "--upstream", behind.url]
     argv += ["--port", str(urlsplit(address_).port), "--pulled", "mistral-small3.1-pocket"]
+    argv += ["--vram-share", "1" if machine().gpus else "0"]  # what is true of the server behind it
     note = TEXT["note"].format(model=behind.model)
     return _spawn(tuple(argv), {"LABKIT_API_KEY": behind.key}, address_, note, show)
 
@@ -132,6 +136,7 @@ def find_or_start(
 def _spawn(argv: tuple[str, ...], env: dict[str, str], host: str, note: str, show: Progress) -> Here:
     what = "The stand-in for Ollama" if note else "ollama serve"
     show.update(TEXT["standin" if note else "start"])
+    stop()  # one that hangs, or one of the other kind: only the new one is remembered
     try:
         log = home.new_log()
         pid, born = process.spawn(argv, {**os.environ, **env, **_python_path()}, log, home.home())

@@ -77,11 +77,17 @@ async def v1(upstream: Upstream, name: str, request: dict[str, Any]) -> AsyncGen
     async with upstream.answer(request) as response:
         if not request.get("stream"):
             await response.aread()
-            yield json.dumps(response.json() | renamed)
+            # Ollama leaves out what is not there; vLLM sends a score of nulls.
+            said = json.loads(response.text, object_hook=_without_nulls)
+            yield json.dumps(said | renamed)
             return
         async for chunk in chunks(response):
             yield f"data: {json.dumps(chunk | renamed)}\n\n"
         yield "data: [DONE]\n\n"
+
+
+def _without_nulls(found: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in found.items() if value is not None}
 
 
 def _record(name: str, content: str, **more: Any) -> dict[str, Any]:

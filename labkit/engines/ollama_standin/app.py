@@ -15,13 +15,15 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response, Strea
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from labkit.engines.ollama_standin import answers
+from labkit.engines.ollama_standin import answers, completions
 from labkit.engines.ollama_standin import translate as words
+from labkit.engines.ollama_standin.creating import Blobs, create
 from labkit.engines.ollama_standin.models import Models
 from labkit.engines.ollama_standin.translate import ApiError
 from labkit.engines.ollama_standin.upstream import Upstream
 
 NOTE = "labkit's stand-in for Ollama, not Ollama itself: another server answers, and a pull downloads nothing"
+_NO_EMBEDDINGS = "This server does not support embeddings. Start it with `--embeddings`"
 _UNKNOWN = "labkit's stand-in for Ollama cannot do this; a real Ollama can"
 
 
@@ -44,9 +46,14 @@ def make_app(
         Route("/api/pull", server.pull, methods=["POST"]),
         Route("/api/show", server.show, methods=["POST"]),
         Route("/api/delete", server.delete, methods=["DELETE"]),
+        Route("/api/blobs/{digest}", server.blob, methods=["HEAD", "POST"]),
+        Route("/api/create", server.create, methods=["POST"]),
+        Route("/api/embed", server.embed, methods=["POST"]),
         Route("/api/{other}", server.other, methods=["POST"]),
         Route("/v1/models", server.v1_models),
         Route("/v1/chat/completions", server.v1_chat, methods=["POST"]),
+        Route("/v1/completions", server.v1_completions, methods=["POST"]),
+        Route("/v1/embeddings", server.embed, methods=["POST"]),
     ]
     return Starlette(
         routes=routes,
@@ -74,6 +81,7 @@ class _Named:
 class _Server:
     def __init__(self, models: Models, url: str, key: str, parallel: int, queue: int) -> None:
         self.models = models
+        self.blobs = Blobs()
         self.upstream = Upstream(url, key, parallel, queue)
 
     @asynccontextmanager
@@ -112,6 +120,8 @@ class _Server:
         if not asked["messages"]:
             reason = "load" if name in self.models.loaded else "unload"
             return JSONResponse(shape(answers.without_words(body["model"], reason)))
+        if here := self.models.loaded.get(name):
+            asked["num_ctx"] = here.context
         records = answers.chat(self.upstream, body["model"], asked)
         if body.get("stream") is False:
             return JSONResponse(shape(answers.whole([record async for record in records])))
@@ -128,10 +138,26 @@ class _Server:
 
     async def pull(self, request: Request) -> Response:
         body = await _body(request)
-        records = self.models.pull(_name(body))
-        if body.get("stream") is False:
-            return JSONResponse([record async for record in records][-1])
-        return await _streamed(records, _line, "application/x-ndjson")
+        return await _progress(self.models.pull(_name(body)), body)
+
+    async def blob(self, request: Request) -> Response:
+        digest = request.path_params["digest"]
+        here = self.blobs.has(digest)
+        if request.method == "HEAD" and not here:
+            raise ApiError(404, f'blob "{digest}" not found')
+        if request.method == "POST" and not here:
+            await self.blobs.put(digest, request.stream())
+            return Response(status_code=201)
+        return Response()
+
+    async def create(self, request: Request) -> Response:
+        body = await _body(request)
+        with _understood():
+            return await _progress(create(self.models, self.blobs, body), body)
+
+    async def embed(self, request: Request) -> Response:
+        self.models.load(self.models.find(_name(await _body(request))))
+        raise ApiError(501, _NO_EMBEDDINGS)
 
     async def show(self, request: Request) -> Response:
         return JSONResponse(self.models.show(self.models.find(_name(await _body(request)))))
@@ -157,9 +183,29 @@ class _Server:
         self.models.load(self._ready(body))
         lines = answers.v1(self.upstream, body["model"], asked)
         kind = "text/event-stream" if asked.get("stream") else "application/json"
-        return await _streamed(
-            lines, str, kind, lambda error: f"data: {json.dumps(words.v1_error(error))}\n\n"
-        )
+        return await _streamed(lines, str, kind, _v1_event)
+
+    async def v1_completions(self, request: Request) -> Response:
+        body = await _body(request)
+        with _understood():
+            as_chat = words.chat_of(completions.as_generate(body))
+            asked = words.upstream_request(as_chat)
+        self.models.load(self._ready(as_chat))
+        if not asked["messages"]:
+            empty = answers.without_words(body["model"], "load")
+            return JSONResponse(completions.whole(empty))
+        chat = answers.chat(self.upstream, body["model"], asked)
+        if not body.get("stream"):
+            return JSONResponse(completions.whole(answers.whole([record async for record in chat])))
+        with_usage = bool((body.get("stream_options") or {}).get("include_usage"))
+        return await _streamed(completions.lines(chat, with_usage), str, "text/event-stream", _v1_event)
+
+
+async def _progress(records: AsyncGenerator[dict[str, Any], None], body: dict[str, Any]) -> Response:
+    """The records one by one, or only the last where the body says so."""
+    if body.get("stream") is False:
+        return JSONResponse([record async for record in records][-1])
+    return await _streamed(records, _line, "application/x-ndjson")
 
 
 async def _streamed(
@@ -213,6 +259,10 @@ def _name(body: dict[str, Any]) -> str:
 
 def _line(record: dict[str, Any]) -> str:
     return json.dumps(record, ensure_ascii=False) + "\n"
+
+
+def _v1_event(error: ApiError) -> str:
+    return f"data: {json.dumps(words.v1_error(error))}\n\n"
 
 
 async def _refused(request: Request, error: Exception) -> Response:

@@ -53,6 +53,8 @@ class Models:
     pulled: dict[str, datetime] = field(default_factory=dict)
     """Full name -> when it was pulled."""
     capabilities: tuple[str, ...] = ("completion", "vision", "tools")
+    made: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Full name of a model that a client made -> what that one can do."""
     faults: Faults = Faults()
     pull_s: float = 2.0
     """How long a whole pull takes, in seconds."""
@@ -68,9 +70,13 @@ class Models:
             raise ApiError(404, f"model '{name}' not found")
         return full_name(name)
 
+    def abilities(self, name: str) -> tuple[str, ...]:
+        """What the model of this full name can do."""
+        return self.made.get(name, self.capabilities)
+
     def need(self, name: str, capability: str) -> None:
-        """Raise Ollama's error if the models cannot do this."""
-        if capability in self.capabilities:
+        """Raise Ollama's error if the model cannot do this."""
+        if capability in self.abilities(name):
             return
         if capability == "vision":
             hint = "hint: if this is unexpected, you may need to provide the mmproj"
@@ -122,13 +128,14 @@ class Models:
             "template": "",
             "details": _record(name)["details"],
             "model_info": info,
-            "capabilities": list(self.capabilities),
+            "capabilities": list(self.abilities(name)),
             "modified_at": self.pulled[name].isoformat(),
         }
 
     def delete(self, name: str) -> None:
         """Forget a pulled model."""
         del self.pulled[name]
+        self.made.pop(name, None)
         self.loaded.pop(name, None)
         self._fetched.pop(name, None)
 

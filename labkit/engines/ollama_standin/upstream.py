@@ -42,13 +42,18 @@ class Upstream:
 
     @asynccontextmanager
     async def answer(self, request: dict[str, Any]) -> AsyncIterator[httpx.Response]:
-        """An answered chat request, its body not yet read. Raises ApiError: busy, gone, or refused."""
+        """An answered chat request, its body not yet read. Raises ApiError: busy, gone, or refused.
+
+        "num_ctx" in the request is the context in tokens that its messages are cut to.
+        """
         if self._room == 0:
             raise ApiError(503, _BUSY)
         self._room -= 1
         try:
             async with self._gate:
                 request = {**request, "model": await self._name()}
+                if context := request.pop("num_ctx", None):
+                    request["messages"] = await self._fitting(request, context)
                 async with self.client.stream(
                     "POST", f"{self.url}/chat/completions", json=request
                 ) as response:
@@ -60,6 +65,20 @@ class Upstream:
             raise ApiError(500, TEXT["cut"]) from None
         finally:
             self._room += 1
+
+    async def _fitting(self, request: dict[str, Any], context: int) -> list[dict[str, Any]]:
+        """What Ollama would send: the oldest messages go until all fits; the system's and the last one stay.
+
+        Counted by vLLM's `/tokenize`; in front of a server without it, none goes.
+        """
+        messages = kept = request["messages"]
+        for first in range(len(messages)):
+            kept = [each for each in messages[:first] if each["role"] == "system"] + messages[first:]
+            question = {"model": request["model"], "messages": kept}
+            counted = await self.client.post(f"{self.url.removesuffix('/v1')}/tokenize", json=question)
+            if not counted.is_success or counted.json()["count"] <= context:
+                break
+        return kept
 
     async def _name(self) -> str:
         """What the server calls its (first) model; asked once."""
