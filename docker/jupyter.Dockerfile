@@ -1,6 +1,8 @@
 # JupyterLab with labkit, without vLLM: the model runs in a container of its own (docker/compose.yaml).
 FROM python:3.12-slim
 WORKDIR /course
+# Lesson 01 asks by curl too.
+RUN apt-get update && apt-get install -y --no-install-recommends curl && rm -rf /var/lib/apt/lists/*
 RUN pip install --no-cache-dir uv==0.13.9
 COPY pyproject.toml README.md LICENSE ./
 COPY labkit labkit

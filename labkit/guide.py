@@ -17,6 +17,7 @@ TEXT = {
     "| **Why** | {why} |",
     "same": "the same",
     "head": "| section | the guide says | what works today | why | lesson |\n|---|---|---|---|---|",
+    "lesson_head": "| the guide says | what works today | why |\n|---|---|---|",
     "unknown": "The guide has no row {name!r}. {near}",
     "near": "Did you mean {names}?",
     "all": "labkit.guide.table() shows them all.",
@@ -48,8 +49,10 @@ class Table(str):
 
 def table(lesson: str | None = None) -> Table:
     """All rows of the guide as one Markdown table, or those that a lesson ("02") teaches."""
-    chosen = [each for each in rows().values() if lesson in (None, each.lesson)]
-    return Table("\n".join([TEXT["head"], *map(_line, chosen)]))
+    if lesson is None:
+        return Table("\n".join([TEXT["head"], *map(_line, rows().values())]))
+    chosen = [f"| {' | '.join(_cells(each))} |" for each in rows().values() if each.lesson == lesson]
+    return Table("\n".join([TEXT["lesson_head"], *chosen]))
 
 
 def as_markdown(found: GuideRow) -> str:

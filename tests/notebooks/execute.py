@@ -24,7 +24,8 @@ PRIVATE = [
     (re.compile(re.escape(os.environ.get("LABKIT_HOME") or str(Path.home() / ".labkit"))), "~/.labkit"),
     (re.compile(re.escape(str(ROOT))), "~/course"),
     (re.compile(re.escape(str(Path.home())) + r"(?=/)"), "~"),
-    (re.compile(r"(127\.0\.0\.1|localhost):\d+"), r"\1:8000"),
+    (re.compile(r"(127\.0\.0\.1|localhost):114\d\d\b"), r"\1:11434"),
+    (re.compile(r"(127\.0\.0\.1|localhost):(?!11434\b)\d+"), r"\1:8000"),
     (re.compile(r"token=\w+"), "token=..."),
     (re.compile(r"api_key='[^']*'"), "api_key='...'"),
     (re.compile(r"\b(pid|PID|process) \d+"), r"\1 1234"),
@@ -42,7 +43,9 @@ def execute(path: Path) -> None:
     """Run one notebook from a fresh kernel and save it in place. Raises CellExecutionError."""
     notebook = nbformat.read(path, as_version=4)
     where = {"metadata": {"path": str(path.parent)}}
-    NotebookClient(notebook, timeout=SECONDS_A_CELL, record_timing=False, resources=where).execute()
+    NotebookClient(
+        notebook, timeout=SECONDS_A_CELL, record_timing=False, coalesce_streams=True, resources=where
+    ).execute()
     notebook.metadata.pop("widgets", None)
     for cell in notebook.cells:
         if cell.cell_type == "code":
