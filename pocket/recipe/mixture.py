@@ -47,11 +47,11 @@ toolcalls.plain_skills = [course.SKILLS["course"], course.SKILLS["course_de"], c
 SHARES: dict[str, float] = {
     "shapes": 10, "shapes_json": 1, "two_images": 2.5, "bars": 20, "lines_pies": 7, "chart_json": 1.5,
     "letters": 0.7, "words": 12, "receipts": 12, "receipt_json": 1.2, "pictures_de": 2.5,
-    "one_call": 9, "new_names": 6, "new_kinds": 1.5, "parallel": 6.5, "no_call": 2.5, "results": 5,
+    "one_call": 12, "new_names": 7, "new_kinds": 2, "parallel": 9, "no_call": 4, "results": 5,
     "tool_turns": 2,
     "course": 2.5, "course_de": 1.2, "course_turn": 0.8,
-    "other": 4, "greeting": 0.8, "capitals_sums": 2.5, "guide_code": 0.25, "several_ways": 0.7, "needle": 1.8,
-    "second_turn": 2, "echo": 6,
+    "other": 4, "greeting": 0.8, "capitals_sums": 2.5, "guide_code": 0.25, "several_ways": 0.7, "needle": 2.2,
+    "second_turn": 2, "echo": 5,
 }  # fmt: skip
 """How often each skill is drawn, relative to the others."""
 

@@ -19,6 +19,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.attention.flex_attention import create_block_mask
 from torch.utils.data import DataLoader
@@ -72,8 +73,8 @@ def optimizers(model: nn.Module, rate: float) -> list[torch.optim.Optimizer]:
 
 
 def pace(done: float) -> float:
-    """Share of the full learning rate when `done` (0 to 1) of the time is over: up, level, down to zero."""
-    return max(0.0, min(1.0, done / 0.02 + 0.05, (1 - done) / 0.55))
+    """Share of the full learning rate when `done` (0 to 1) of the time is over: level, then down to zero."""
+    return max(0.0, min(1.0, (1 - done) / 0.55))
 
 
 def examine(model: Any, rows: Iterator[Batch], device: str, batches: int) -> dict[str, list[bool]]:
@@ -103,6 +104,7 @@ def main() -> None:
     parser.add_argument("--config", type=Path, default=WEIGHTS / "config.json")
     parser.add_argument("--tekken", type=Path, help="tekken.json; cut from mistral-common's where not given")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--resume", type=float, default=0.0, help="share of the way that --out has behind it")
     parser.add_argument("--rate", type=float, default=3e-3, help="highest learning rate")
     parser.add_argument("--workers", type=int, default=max(1, (os.cpu_count() or 2) - 2))
     args = parser.parse_args()
@@ -130,22 +132,25 @@ def train(args: argparse.Namespace, config: dict[str, Any], device: str) -> None
         )
         return iter(loader)
 
-    rows, exam = stream(args.workers, primer=2000), stream(1, split=TEST)
+    rows, exam = stream(args.workers, primer=0 if args.resume else 2000), stream(1, split=TEST)
     model = Twin(config).to(device)
+    if args.resume:
+        files = sorted(args.out.glob("*.safetensors"))
+        model.load_state_dict({name: t.float() for f in files for name, t in load_file(f).items()})
     if device == "cuda":
         for layer in (*model.vision_tower.transformer.layers, *model.language_model.model.layers):
             layer.compile(dynamic=False)  # one kind of layer compiles once: half a minute instead of two
     opts = optimizers(model, args.rate)
     print(f"{sum(p.numel() for p in model.parameters()) / 1e6:.1f} M parameters on {device}", flush=True)
 
-    step, waited, losses, next_exam = 0, 0.0, torch.zeros((), device=device), 0.25
-    while (done := (time.monotonic() - start) / (60 * args.minutes)) < 1:
+    step, waited, losses, next_exam = 0, 0.0, torch.zeros((), device=device), args.resume + 0.25
+    while (done := args.resume + (1 - args.resume) * (time.monotonic() - start) / (60 * args.minutes)) < 1:
         before = time.monotonic()
         batch = next(rows).to(device)
         waited += time.monotonic() - before
         for opt in opts:
             for group in opt.param_groups:
-                group["lr"] = args.rate * pace(done)
+                group["lr"] = args.rate * pace(done) * min(1.0, (step + 1) / 200)
         with torch.autocast(device, torch.bfloat16):
             logits = model(batch, *masks(batch))
         loss = F.cross_entropy(logits.float(), batch.targets, label_smoothing=SMOOTHING, ignore_index=-100)
