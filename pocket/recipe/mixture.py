@@ -154,7 +154,7 @@ class Rows(IterableDataset[Batch]):
     def __init__(
         self,
         tekken: Path,
-        seed: int,
+        seed: int | str,
         split: str = TRAIN,
         primer: int = 0,
         rows: int = ROWS,

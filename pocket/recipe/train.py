@@ -2,8 +2,10 @@
 
     python -m pocket.recipe.train --out pocket/weights      # 19 minutes
 
-The clock sets the pace: the learning rate falls to zero when the minutes are over, on any GPU. Needs torch,
-numpy, Pillow, PyYAML, matplotlib (fonts), tiktoken and safetensors; mistral-common too, or `--tekken`.
+The clock sets the pace: the learning rate falls to zero when the minutes are over, on any GPU. The weights are
+written ten times on the way, and a run can be split, or go on where a machine was taken back: `--until 0.5`,
+then `--resume 0.5`. Needs torch, numpy, Pillow, PyYAML, matplotlib (fonts), tiktoken and safetensors;
+mistral-common too, or `--tekken`.
 """
 
 from __future__ import annotations
@@ -99,12 +101,13 @@ def report(right: dict[str, list[bool]]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--minutes", type=float, default=19.0, help="how long to train")
+    parser.add_argument("--minutes", type=float, default=19.0, help="how long the whole training takes")
     parser.add_argument("--out", type=Path, default=WEIGHTS, help="folder for the weights")
     parser.add_argument("--config", type=Path, default=WEIGHTS / "config.json")
     parser.add_argument("--tekken", type=Path, help="tekken.json; cut from mistral-common's where not given")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--resume", type=float, default=0.0, help="share of the way that --out has behind it")
+    parser.add_argument("--until", type=float, default=1.0, help="share of the way at which to stop")
     parser.add_argument("--rate", type=float, default=3e-3, help="highest learning rate")
     parser.add_argument("--workers", type=int, default=max(1, (os.cpu_count() or 2) - 2))
     args = parser.parse_args()
@@ -124,7 +127,7 @@ def train(args: argparse.Namespace, config: dict[str, Any], device: str) -> None
 
     def stream(workers: int, **kwargs: Any) -> Iterator[Batch]:
         loader = DataLoader(
-            Rows(args.tekken, args.seed, **kwargs),
+            Rows(args.tekken, f"{args.seed}/{args.resume}", **kwargs),
             batch_size=None,
             num_workers=workers,
             prefetch_factor=2,
@@ -143,8 +146,8 @@ def train(args: argparse.Namespace, config: dict[str, Any], device: str) -> None
     opts = optimizers(model, args.rate)
     print(f"{sum(p.numel() for p in model.parameters()) / 1e6:.1f} M parameters on {device}", flush=True)
 
-    step, waited, losses, next_exam = 0, 0.0, torch.zeros((), device=device), args.resume + 0.25
-    while (done := args.resume + (1 - args.resume) * (time.monotonic() - start) / (60 * args.minutes)) < 1:
+    step, waited, losses, next_exam = 0, 0.0, torch.zeros((), device=device), args.resume + 0.1
+    while (done := args.resume + (time.monotonic() - start) / (60 * args.minutes)) < args.until:
         before = time.monotonic()
         batch = next(rows).to(device)
         waited += time.monotonic() - before
@@ -169,9 +172,9 @@ def train(args: argparse.Namespace, config: dict[str, Any], device: str) -> None
             )
             losses.zero_()
         if done > next_exam:
-            next_exam += 0.25
+            next_exam += 0.1
             export(model, config, args.out)
-            print("exam:", report(examine(model, exam, device, 4)), flush=True)
+            print("exam:", report(examine(model, exam, device, 2)), flush=True)
     export(model, config, args.out)
     print(f"{step} steps in {(time.monotonic() - start) / 60:.1f} min; weights in {args.out}", flush=True)
     print("exam:", report(examine(model, exam, device, 12 if device == "cuda" else 1)), flush=True)
