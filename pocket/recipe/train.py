@@ -2,10 +2,10 @@
 
     python -m pocket.recipe.train --out pocket/weights      # 19 minutes
 
-The clock sets the pace: the learning rate falls to zero when the minutes are over, on any GPU. The weights are
-written ten times on the way, and a run can be split, or go on where a machine was taken back: `--until 0.5`,
-then `--resume 0.5`. Needs torch, numpy, Pillow, PyYAML, matplotlib (fonts), tiktoken and safetensors;
-mistral-common too, or `--tekken`.
+The clock sets the pace: the learning rate falls to zero when the minutes are over, on any GPU. The weights
+are written ten times on the way, and a run can be split, or go on where a machine was taken back:
+`--until 0.5`, then `--resume 0.5`. Needs torch, numpy, Pillow, PyYAML, matplotlib (fonts), tiktoken and
+safetensors; mistral-common too, or `--tekken`.
 """
 
 from __future__ import annotations
