@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import socket
+import sys
 
 
 def hold(port: int) -> socket.socket | None:
-    """A socket that keeps `port` of 127.0.0.1 from others until it is closed; None where the port is taken.
+    """What keeps `port` of 127.0.0.1 from labkit's other servers until it is closed; None where it is taken.
 
-    vLLM opens its port some ten seconds after its start, with SO_REUSEPORT: two that start at once would both
-    get the same one, and the kernel would deal their requests out by chance. This socket lets vLLM in beside
-    it, since it has SO_REUSEPORT too, and is seen by whoever tries the port meanwhile. It never listens.
+    vLLM binds its port some ten seconds after its start, listens on it half a minute later, and binds with
+    SO_REUSEADDR: until one listens, two get the same port, and the later one dies. So the choice itself is
+    made known, by a name that goes with its process. (Linux only: elsewhere nothing is held.)
     """
-    held = socket.socket()
-    # Without SO_REUSEADDR the port of a server that has just ended is taken for a minute; with it, whoever
-    # tries the port next would not see us.
-    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    held = socket.socket(socket.AF_UNIX)
     try:
-        held.bind(("127.0.0.1", port))
-        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
-        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        if sys.platform == "linux":
+            held.bind(f"\0labkit-port-{port}")  # in the kernel's list of names: no file
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
     except OSError:
         held.close()
         return None
