@@ -15,7 +15,8 @@ usage() {
   cat <<'TEXT'
 ./setup.sh           set everything up, start the model and JupyterLab, print the link (safe to repeat)
 ./setup.sh test      set up the tools of the tests too, then run all checks and tests
-./setup.sh retake    run the first notebook again: its saved outputs and the picture in the README
+./setup.sh retake    run the notebooks again: their saved outputs and the picture in the README
+./setup.sh ollama    say what Ollama's official installer does, then run it (lesson 01 does without, on a stand-in)
 ./setup.sh stop      stop JupyterLab and the model's server
 ./setup.sh --help    this text
 
@@ -200,6 +201,7 @@ On a rented or remote machine, first run this on your laptop, and leave it open:
 
 ./setup.sh stop ends it all.
 TEXT
+  command -v ollama >/dev/null || echo "Ollama is not installed: lesson 01 uses a stand-in, or run ./setup.sh ollama."
   if [ -t 1 ] && [ -n "${DISPLAY-}${WAYLAND_DISPLAY-}" ]; then
     "$PY" -m webbrowser "$link" >/dev/null 2>&1 9>&- &
   fi
@@ -227,6 +229,30 @@ stop_all() {
   "$PY" -m labkit down
 }
 
+# ---- Ollama, the official way -------------------------------------------------------------------------------
+
+install_ollama() {
+  if command -v ollama >/dev/null; then
+    echo "Ollama is installed: $(ollama --version 2>&1 | tail -n 1). labkit.start(engine='ollama') uses it."
+    return
+  fi
+  cat <<'TEXT'
+Ollama's own installer comes from ollama.com. It puts a program and its GPU libraries (a few GiB) into /usr/local,
+asks for your password where it must, and where systemd runs it starts a service that listens on 127.0.0.1:11434.
+In a container without systemd, labkit.start(engine='ollama') starts `ollama serve` itself.
+TEXT
+  command -v curl >/dev/null || fail "curl is missing: apt-get install curl, then run ./setup.sh ollama again."
+  if [ -t 0 ]; then
+    local answer; read -rp "Install it now? [y/N] " answer
+    case $answer in [yY]*) ;; *) echo "Nothing was installed."; return ;; esac
+  fi
+  local script; script=$(mktemp)
+  curl -fsSL --connect-timeout 10 https://ollama.com/install.sh -o "$script" || { rm -f "$script"; fail \
+    "ollama.com did not answer, so nothing was installed: check the network. Lesson 01 runs on its stand-in meanwhile."; }
+  sh "$script" || { rm -f "$script"; fail "Ollama's installer failed; its reason stands above."; }
+  rm -f "$script"
+}
+
 # ---- tests -------------------------------------------------------------------------------------------------
 
 install_browser() {
@@ -241,6 +267,7 @@ prepare_tests() {
     printf '  (no Chromium, so the browser test will be SKIPPED: install it with apt-get install chromium)\n'
   # A home of its own: your lab and its server stay as they are.
   LABKIT_HOME=$(mktemp -d) && export LABKIT_HOME
+  export LABKIT_OLLAMA=stand-in  # even where Ollama is installed: nothing big is pulled
   jupyter_environment
   trap '"$PY" -m labkit down >/dev/null 2>&1; rm -rf "$LABKIT_HOME"' EXIT
 }
@@ -268,13 +295,14 @@ main() {
     case $argument in
       -h | --help) usage; exit 0 ;;
       --cpu) DEVICE=cpu ;;
-      test | stop | retake) task=$argument ;;
+      test | stop | retake | ollama) task=$argument ;;
       *) usage >&2; fail "./setup.sh does not know '$argument'." ;;
     esac
   done
   check_folder
   choose_environment
   if [ $task = stop ]; then stop_all; exit; fi
+  if [ $task = ollama ]; then install_ollama; exit; fi
   take_lock
   : >"$LOG"
   trap 'printf "\nStopped. Run ./setup.sh again: it goes on where it stopped.\n" >&2; exit 130' INT TERM

@@ -44,6 +44,7 @@ def lab_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("LABKIT_HOME", str(tmp_path / "home"))
     monkeypatch.delenv("LABKIT_URL", raising=False)
     monkeypatch.delenv("LABKIT_API_KEY", raising=False)
+    monkeypatch.delenv("LABKIT_OLLAMA", raising=False)
     return tmp_path / "home"
 
 

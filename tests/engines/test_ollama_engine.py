@@ -107,6 +107,18 @@ def nobody() -> str:
         return f"127.0.0.1:{free.getsockname()[1]}"
 
 
+def test_tests_and_ci_stay_with_the_standin_where_ollama_is_installed(
+    lab_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OLLAMA_HOST", nobody())
+    monkeypatch.setattr(serving.shutil, "which", lambda name: f"{tmp_path}/no-such-{name}")
+    with pytest.raises(LabkitError, match="cannot be started here: .*no-such-ollama"):
+        start(TAG, "")
+    monkeypatch.setenv("LABKIT_OLLAMA", "stand-in")
+    with pytest.raises(LabkitError, match="Ollama is not installed here"):
+        start(TAG, "")
+
+
 def test_no_ollama_and_nobody_behind(lab_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(serving.shutil, "which", lambda name: None)
     monkeypatch.setenv("OLLAMA_HOST", nobody())

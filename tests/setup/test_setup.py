@@ -214,6 +214,36 @@ def test_help_and_a_wrong_word(course: Course) -> None:
     assert status == 1 and "does not know 'tset'" in said
 
 
+INSTALLER = """#!/usr/bin/env bash
+echo 'touch "$STAGE/installed"' >"${@: -1}"
+"""
+
+
+def test_ollama_comes_the_official_way_and_what_it_does_is_said_before(course: Course) -> None:
+    script(course.bin / "curl", INSTALLER)
+    (course.bin / "sh").symlink_to(shutil.which("sh") or "")
+    status, said = course.run("ollama")
+    assert status == 0, said
+    assert "/usr/local" in said
+    assert (course.base / "installed").exists()
+    script(course.bin / "ollama", "#!/usr/bin/env bash\necho ollama version is 1.2.3\n")
+    (course.base / "installed").unlink()
+    status, said = course.run("ollama")
+    assert status == 0 and "version is 1.2.3" in said
+    assert not (course.base / "installed").exists()
+
+
+def test_without_a_network_ollama_is_not_installed(course: Course) -> None:
+    script(course.bin / "curl", "#!/usr/bin/env bash\nexit 28\n")
+    status, said = course.run("ollama")
+    assert status == 1
+    assert "ollama.com did not answer, so nothing was installed" in said
+
+
+def test_a_lab_without_ollama_says_how_to_get_it(course: Course) -> None:
+    assert "run ./setup.sh ollama" in course.run()[1]
+
+
 def one_sentence(said: str) -> str:
     """The last paragraph: what a learner is left with. It must be no traceback."""
     assert "Traceback" not in said

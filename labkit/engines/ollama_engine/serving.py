@@ -111,7 +111,12 @@ def find_or_start(
     upstream: Callable[[], Upstream] | None,
     show: Progress,
 ) -> Here:
-    """The server to use; see `start` of this package."""
+    """The server to use; see `start` of this package.
+
+    Where standin is None, `LABKIT_OLLAMA=stand-in` in the environment decides for the stand-in: tests set it.
+    """
+    if standin is None and os.environ.get("LABKIT_OLLAMA") == "stand-in":
+        standin = True
     own = read()
     wanted = address(host) if host else default_host()
     for each in dict.fromkeys([own.host, wanted] if own and not host else [wanted]):
