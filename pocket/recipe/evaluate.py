@@ -1,6 +1,6 @@
 """The twin's exam, through the real vLLM server: 200 held-out draws a skill, greedy, exact match.
 
-python -m pocket.recipe.evaluate            # prints the table (about 10 minutes on two cores)
+python -m pocket.recipe.evaluate            # prints the table (about 20 minutes on two cores)
 python -m pocket.recipe.evaluate --write    # and puts it into pocket/README.md
 """
 
