@@ -103,7 +103,7 @@ def _is_clear(made: str) -> bool:
     """Whether one can tell small letters from capitals, and a first I from a first l."""
     if made.isupper():
         return True
-    return not set(made.lower()) <= ALIKE and made[0] not in "lI"
+    return not set(made.lower()) <= ALIKE and made[0] not in "lI" and made[1:] not in ("l", "I")
 
 
 def random_letters(rng: random.Random, length: int, plain: bool = False) -> str:
@@ -159,9 +159,10 @@ def word(rng: random.Random, split: str, choices: str, longest: int = 99) -> str
 
 
 def noun(rng: random.Random, split: str, longest: int = 99) -> str:
-    """An everyday word of this split, Capitalized, small or LARGE."""
+    """An everyday word of this split, Capitalized, small or LARGE; LARGE where its case could not be seen."""
     made = word(rng, split, "nouns", max(4, longest))
-    return rng.choices([made.capitalize(), made, made.upper()], (6, 2, 2))[0]
+    made = rng.choices([made.capitalize(), made, made.upper()], (6, 2, 2))[0]
+    return made if _is_clear(made) else made.upper()
 
 
 def labels(rng: random.Random, split: str, count: int, longest: int) -> list[str]:
