@@ -112,7 +112,7 @@ def test_tests_and_ci_stay_with_the_standin_where_ollama_is_installed(
 ) -> None:
     monkeypatch.setenv("OLLAMA_HOST", nobody())
     monkeypatch.setattr(serving.shutil, "which", lambda name: f"{tmp_path}/no-such-{name}")
-    with pytest.raises(LabkitError, match="cannot be started here: .*no-such-ollama"):
+    with pytest.raises(LabkitError, match=r"cannot be started here: .*no-such-ollama"):
         start(TAG, "")
     monkeypatch.setenv("LABKIT_OLLAMA", "stand-in")
     with pytest.raises(LabkitError, match="Ollama is not installed here"):
