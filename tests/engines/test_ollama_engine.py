@@ -183,7 +183,12 @@ def test_the_stand_in_is_started_found_again_and_stopped(
     again = engine.start("pocket", show=Notes(), timeout=20, upstream=lambda: next(asked))
     assert (again.url, again.note) == (found.url, found.note)
     assert next(asked, None) is None  # the one behind it may have died, so it was asked for
-    assert engine.stop() and not process.alive(own.pid, own.create_time) and not engine.stop()
+    with running_app(FakeOpenAI().app) as elsewhere:
+        moved = serving.Upstream(f"{elsewhere}/v1", KEY, "fake-model")
+        after = engine.start("pocket", show=Notes(), timeout=20, upstream=lambda: moved)
+        assert after.url == found.url and not process.alive(own.pid, own.create_time)
+        assert (new := serving.read()) and new.behind == moved.url
+    assert engine.stop() and not process.alive(new.pid, new.create_time) and not engine.stop()
 
 
 def test_a_server_that_hangs_is_told_and_started_again(

@@ -67,13 +67,14 @@ class Here:
 
 @dataclass(frozen=True)
 class Own:
-    """A server that we started, as written in `ollama.json`."""
+    """A server that we started, as written in `ollama.json`. behind: for our stand-in, whom it asks."""
 
     pid: int
     create_time: float
     host: str
     log: str
     note: str = ""
+    behind: str = ""
 
 
 def default_host() -> str:
@@ -122,9 +123,12 @@ def find_or_start(
     for each in dict.fromkeys([own.host, wanted] if own and not host else [wanted]):
         found = version(each)
         if found and standin in (None, found.standin):
-            if own and own.host == each and own.note and upstream:
-                upstream()  # what answers behind our stand-in may have died since
-            return Here(each, own.note if own and own.host == each else "")
+            ours = own if own and own.host == each else None
+            # What answers behind our stand-in may have died since, and come back on another port.
+            if ours and ours.behind and upstream and upstream().url != ours.behind:
+                stop()
+                continue
+            return Here(each, ours.note if ours else "")
     if standin is not True and (program := shutil.which("ollama")):
         return _spawn((program, "serve"), {"OLLAMA_HOST": urlsplit(wanted).netloc}, wanted, "", show)
     if standin is False or upstream is None:
@@ -135,17 +139,19 @@ def find_or_start(
     argv += ["--port", str(urlsplit(address_).port), "--pulled", "mistral-small3.1-pocket"]
     argv += ["--vram-share", "1" if machine().gpus else "0"]  # what is true of the server behind it
     note = TEXT["note"].format(model=behind.model)
-    return _spawn(tuple(argv), {"LABKIT_API_KEY": behind.key}, address_, note, show)
+    return _spawn(tuple(argv), {"LABKIT_API_KEY": behind.key}, address_, note, show, behind.url)
 
 
-def _spawn(argv: tuple[str, ...], env: dict[str, str], host: str, note: str, show: Progress) -> Here:
+def _spawn(
+    argv: tuple[str, ...], env: dict[str, str], host: str, note: str, show: Progress, behind: str = ""
+) -> Here:
     what = "The stand-in for Ollama" if note else "ollama serve"
     show.update(TEXT["standin" if note else "start"])
     stop()  # one that hangs, or one of the other kind: only the new one is remembered
     try:
         log = home.new_log()
         pid, born = process.spawn(argv, {**os.environ, **env, **_python_path()}, log, home.home())
-        own = Own(pid, born, host, str(log), note)
+        own = Own(pid, born, host, str(log), note, behind)
         home.write_json("ollama.json", asdict(own))
     except OSError as error:
         raise disk_full(error, what) or LabkitError(TEXT["cannot"].format(why=error)) from None
