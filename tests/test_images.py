@@ -7,7 +7,7 @@ import PIL.Image
 import pytest
 
 from labkit import LabkitError
-from labkit.images import chunks, data_url
+from labkit.images import bare, chunks, data_url
 
 RED = PIL.Image.new("RGB", (6, 4), "red")
 
@@ -59,3 +59,30 @@ def test_what_is_no_image_is_said_in_a_sentence(tmp_path: Path) -> None:
         data_url(b"hello")
     with pytest.raises(LabkitError, match=r"There is no image at /nowhere\.png"):
         data_url("/nowhere.png")
+
+
+def test_a_matplotlib_figure_is_drawn() -> None:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(2, 1), dpi=100)
+    assert decoded(data_url(figure)).size == (200, 100)
+
+
+def test_an_upload_widgets_value_is_as_many_images_as_files() -> None:
+    file = {"name": "red.png", "content": memoryview(as_bytes(RED, format="PNG"))}
+    assert [each["image_url"]["url"] for each in chunks((file, file))] == [data_url(RED)] * 2  # type: ignore[arg-type]
+    with pytest.raises(LabkitError, match="Nothing is uploaded yet"):
+        chunks(())
+
+
+def test_bare_is_base64_without_a_head() -> None:
+    raw = as_bytes(RED, format="PNG")
+    assert bare(RED) == bare(data_url(RED)) == [data_url(RED).partition(",")[2]]
+    assert PIL.Image.open(io.BytesIO(base64.b64decode(bare([raw])[0]))).size == RED.size
+    with pytest.raises(LabkitError, match="is a web address"):
+        bare("https://example.org/a.png")
+
+
+def test_what_is_of_no_known_kind_is_said_too() -> None:
+    with pytest.raises(LabkitError, match="What you gave is not an image"):
+        chunks(7)  # type: ignore[arg-type]
