@@ -188,7 +188,7 @@ class Reply:
         for _, call in sorted(self._calls.items()):
             try:
                 arguments = json.loads(call["arguments"] or "{}")
-            except ValueError:
+            except (ValueError, RecursionError):  # the second for what is nested a thousand deep
                 arguments = {}
             parsed = arguments if isinstance(arguments, dict) else {}
             calls.append(ToolCall(call["name"], parsed, call["id"], call["arguments"]))

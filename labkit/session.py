@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import openai
 
     from labkit.images import Picture
+    from labkit.tools import Run, Tool
 
 TEXT = {
     "refused": "Nothing answers at {url}: the server is not running, or the address is wrong. "
@@ -112,6 +113,30 @@ class Session:
             stream.close()
             raise LabkitError(TEXT["no_json"].format(url=self.url))
         return Reply(stream, asked_at)
+
+    def run(
+        self,
+        prompt: str | list[dict[str, Any]],
+        *,
+        tools: Sequence[Tool | Callable[..., Any]],
+        image: Picture | Sequence[Picture] | None = None,
+        system: str | None = None,
+        after: Run | None = None,
+        **options: Any,
+    ) -> Run:
+        """Ask the model and call tools for it, until it has said all: call, validate, execute, answer, again.
+
+        tools: plain functions with type hints, or what `labkit.tools.tool` makes of them. after: a run to go
+        on with. options: `max_rounds` (8 requests), `seconds` (120 in all), `tool_seconds` (20 a call),
+        `max_calls` (16 an answer), `max_characters` (4,000 a result), `approve` (asked before a call of a
+        tool that needs it), `watch` (gets each event as it comes); all else goes to `chat`. A forced
+        `tool_choice` holds for the first answer. Raises LabkitError for a bad tool, or if the first request
+        is refused.
+        """
+        from labkit.tools import Loop
+
+        messages = compose(prompt, image=image, system=system)
+        return Loop(self, [*(after.messages if after else ()), *messages], tools, **options).go()
 
     def count(
         self, prompt: str | list[dict[str, Any]], *, image: Picture | Sequence[Picture] | None = None

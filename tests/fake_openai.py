@@ -1,7 +1,8 @@
 """A tiny OpenAI-compatible server for tests of what stands in front of one; and a way to run any such app.
 
 It answers by what the last message says: "tool" calls a tool, "bad tool" with broken arguments, "wait" holds
-until `let_go`, "cut" breaks off, "refuse" is a 400; anything else is echoed in three pieces.
+until `let_go`, "cut" breaks off, "refuse" is a 400; anything else is echoed in three pieces. Or it answers by
+a `script`, whatever is said.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import json
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import anyio
@@ -23,11 +25,38 @@ MODEL, KEY = "fake-model", "fake-key"
 LOGPROBS = {"content": [{"token": "You", "logprob": -0.5, "bytes": [89], "top_logprobs": []}]}
 
 
+@dataclass(frozen=True)
+class Answer:
+    """One answer of a script."""
+
+    text: str = ""
+    calls: tuple[tuple[str, str, str], ...] = ()
+    """Each an id, a name and the arguments as written."""
+    finish: str = ""
+    whole: bool = True
+    """False breaks the stream off before its last word."""
+    pause: float = 0.0
+    """Seconds before each piece."""
+    status: int = 200
+
+    def chunks(self) -> Iterator[dict[str, Any]]:
+        for letter in self.text:
+            yield _chunk(delta={"content": letter})
+        for index, (id, name, raw) in enumerate(self.calls):
+            head = {"index": index, "id": id, "function": {"name": name, "arguments": ""}}
+            yield _chunk(delta={"tool_calls": [head]})
+            for piece in (raw[: len(raw) // 2], raw[len(raw) // 2 :]):
+                yield _chunk(delta={"tool_calls": [{"index": index, "function": {"arguments": piece}}]})
+        if self.whole:
+            yield _chunk(self.finish or ("tool_calls" if self.calls else "stop"), delta={})
+
+
 class FakeOpenAI:
     """`asked` keeps the requests; `running` and `most` count those in work, now and at most."""
 
     def __init__(self) -> None:
         self.asked: list[dict[str, Any]] = []
+        self.script: Iterator[Answer] | None = None
         self.let_go = threading.Event()
         self.running = self.most = 0
         self.app = Starlette(
@@ -45,6 +74,8 @@ class FakeOpenAI:
     async def chat(self, request: Request) -> Response:
         body = await request.json()
         self.asked.append(body)
+        if self.script is not None:
+            return self._scripted(next(self.script))
         said = body["messages"][-1]["content"]
         text = said if isinstance(said, str) else said[-1]["text"]
         if body["model"] != MODEL:
@@ -55,6 +86,19 @@ class FakeOpenAI:
             return StreamingResponse(self._lines(text, body), media_type="text/event-stream")
         message = {"role": "assistant", "content": f"You said {text}."}
         return JSONResponse(dict(_chunk(message=message), object="chat.completion", usage=_USAGE))
+
+    def _scripted(self, answer: Answer) -> Response:
+        if answer.status != 200:
+            return JSONResponse({"error": {"message": "the script's own words"}}, answer.status)
+
+        async def lines() -> AsyncIterator[str]:
+            for chunk in answer.chunks():
+                await anyio.sleep(answer.pause)
+                yield f"data: {json.dumps(chunk)}\n\n"
+            if answer.whole:
+                yield f"data: {json.dumps(dict(_chunk(), choices=[], usage=_USAGE))}\n\ndata: [DONE]\n\n"
+
+        return StreamingResponse(lines(), media_type="text/event-stream")
 
     async def _lines(self, text: str, body: dict[str, Any]) -> AsyncIterator[str]:
         self.running += 1
