@@ -1,6 +1,8 @@
 """Probes: measurements of the live model. Most take a session."""
 
+from labkit.probes.calling import Calling, calling
 from labkit.probes.comparing import Comparison, compare
+from labkit.probes.interval import wilson
 from labkit.probes.metrics import metrics
 from labkit.probes.speed import Speed, speed
 from labkit.probes.temperature import Temperature, temperature
@@ -8,15 +10,18 @@ from labkit.probes.tokens import Tokens, tokens
 from labkit.probes.weights import Weights, weights
 
 __all__ = [
+    "Calling",
     "Comparison",
     "Speed",
     "Temperature",
     "Tokens",
     "Weights",
+    "calling",
     "compare",
     "metrics",
     "speed",
     "temperature",
     "tokens",
     "weights",
+    "wilson",
 ]
