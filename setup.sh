@@ -117,6 +117,10 @@ install_packages() {
   "$UV" pip install --compile-bytecode --python "$PY" ${backend[@]+"${backend[@]}"} --editable "$ROOT[$1]"
 }
 
+install_cases() {
+  "$UV" pip install --no-deps --python "$PY" "$(grep -o 'bfcl-eval==[0-9.]*' "$ROOT/pyproject.toml")"
+}
+
 # What is installed is stamped with what it was made from; the same stamp again means nothing to do.
 set_up() {
   local kind=$1 extras=$DEVICE stamp
@@ -130,6 +134,7 @@ set_up() {
   use_pip_configuration
   step "the package index answers" answers idna || no_network
   step "packages ($extras)" install_packages "$extras" || packages_failed
+  if [ "$kind" = test ]; then step "Berkeley's function-calling cases" install_cases || packages_failed; fi
   echo "$stamp" | tee "$VENV/.stamp-lab" >"$VENV/.stamp-$kind"
 }
 
