@@ -1,7 +1,8 @@
 """The Berkeley function-calling cases, asked of the connected model: `python -m bench.bfcl --limit 50`.
 
-The cases come with the package bfcl-eval (Apache-2.0) and are read from where it is installed. It pins old
-releases of what the course needs, so install it without them: `pip install --no-deps bfcl-eval==2026.3.23`.
+Python's 400 "simple" cases (one tool on offer) and 200 "multiple" ones (two to four), greedily, judged as
+the leaderboard's own checker does. They come with the package bfcl-eval (Apache-2.0) and are read from where
+it is installed. It pins old releases of what the course needs: `./setup.sh test` installs it without them.
 """
 
 from __future__ import annotations
@@ -24,8 +25,9 @@ from labkit.probes.call_cases import Call
 from labkit.tools import Tool
 
 TEXT = {
-    "missing": "The cases are not installed. `pip install --no-deps bfcl-eval==2026.3.23` brings them.",
-    "score": "{kind}: {right} of {n} right, {share:.1%} (95 % interval {low:.1%} to {high:.1%})",
+    "missing": "The cases are not installed. `./setup.sh test` brings them.",
+    "head": "| kind | right | of | share | 95 % interval |\n|---|---:|---:|---:|---|",
+    "row": "| {kind} | {right} | {n} | {share:.1%} | {low:.1%} to {high:.1%} |",
 }
 KINDS = ("simple_python", "multiple")
 _PLAIN: dict[str, Any] = {"string": str, "integer": int, "float": float, "boolean": bool, "any": Any}
@@ -127,17 +129,24 @@ def _lines(path: Path) -> list[dict[str, Any]]:
 def main() -> None:
     """Ask, count, print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--limit", type=int, default=200, help="so many cases of each kind (default: 200)")
-    limit, session = parser.parse_args().limit, labkit.connect()
+    parser.add_argument("--limit", type=int, default=400, help="so many cases of each kind (default: all)")
+    parser.add_argument("--json", type=Path, help="write the scores here too")
+    args = parser.parse_args()
+    session, scores = labkit.connect(), []
+    print(f"{session.model}\n\n{TEXT['head']}")
     for kind in KINDS:
-        chosen = list(cases(kind))[:limit]
+        chosen = list(cases(kind))[: args.limit]
         good = 0
         for case in chosen:
-            reply = session.chat(case.question, tools=[each.schema for each in case.tools], max_tokens=400)
+            schemas = [each.schema for each in case.tools]
+            reply = session.chat(case.question, tools=schemas, temperature=0, max_tokens=400)
             good += right([(call.name, call.arguments) for call in reply.tool_calls], case.truth)
         low, high = wilson(good, len(chosen))
-        share = good / len(chosen)
-        print(TEXT["score"].format(kind=kind, right=good, n=len(chosen), share=share, low=low, high=high))
+        numbers = {"right": good, "n": len(chosen), "share": good / len(chosen), "low": low, "high": high}
+        scores.append({"kind": kind} | numbers)
+        print(TEXT["row"].format(**scores[-1]), flush=True)
+    if args.json:
+        args.json.write_text(json.dumps({"model": session.model, "scores": scores}, indent=1))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from importlib.util import find_spec
 from typing import Any
 
 import pytest
@@ -13,10 +12,6 @@ from bench.bfcl import Case, cases, right, safe
 from labkit.errors import LabkitError
 from labkit.session import Session
 from tests.fake_openai import KEY, MODEL, Answer, FakeOpenAI, serving
-
-installed = pytest.mark.skipif(
-    find_spec("bfcl_eval") is None, reason="pip install --no-deps bfcl-eval==2026.3.23"
-)
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +41,6 @@ def answer(case: Case) -> tuple[str, dict[str, Any]]:
     return tool.name, said(wanted, tool.parameters.get("required", ()))
 
 
-@installed
 @pytest.mark.parametrize(("kind", "count"), [("simple_python", 400), ("multiple", 200)])
 def test_every_case_passes(kind: str, count: int, served: tuple[FakeOpenAI, Session]) -> None:
     fake, session = served
@@ -74,5 +68,5 @@ def test_what_the_checker_takes() -> None:
 
 def test_without_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bench.bfcl.find_spec", lambda name: None)
-    with pytest.raises(LabkitError, match="pip install --no-deps bfcl-eval"):
+    with pytest.raises(LabkitError, match=r"\./setup\.sh test"):
         next(cases("multiple"))
