@@ -1,6 +1,7 @@
 """Probes: measurements of the live model. Most take a session."""
 
 from labkit.probes.calling import Calling, calling
+from labkit.probes.charts import Charts, charts
 from labkit.probes.comparing import Comparison, compare
 from labkit.probes.interval import wilson
 from labkit.probes.metrics import metrics
@@ -11,12 +12,14 @@ from labkit.probes.weights import Weights, weights
 
 __all__ = [
     "Calling",
+    "Charts",
     "Comparison",
     "Speed",
     "Temperature",
     "Tokens",
     "Weights",
     "calling",
+    "charts",
     "compare",
     "metrics",
     "speed",
