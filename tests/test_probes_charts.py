@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from labkit.errors import LabkitError
 from labkit.probes import Charts, charts
 from labkit.probes.charts import Read, made
 from labkit.session import Session
@@ -44,6 +45,15 @@ def test_a_measurement_shows_its_share_and_the_wrong_ones() -> None:
     assert "0 of 0" in str(Charts(()))
 
 
+def test_a_smaller_edge_is_a_smaller_picture() -> None:
+    sizes = {each.picture.size for each in made(5)}, {each.picture.size for each in made(5, longest=168)}
+    assert sizes == ({(336, 252)}, {(168, 126)})
+    with pytest.raises(LabkitError, match="1 pixel or more, not 0"):
+        charts(Session("http://127.0.0.1:1/v1", KEY, MODEL), longest=0)
+
+
 @pytest.mark.engine
-def test_the_twin_reads_most(session: Session) -> None:
-    assert charts(session).right >= 12
+def test_the_twin_reads_most_charts_and_few_small_ones(session: Session) -> None:
+    full, small = charts(session), charts(session, longest=168)
+    assert full.right >= 15 and small.right < full.right
+    assert small.tokens < full.tokens / 2

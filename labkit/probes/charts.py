@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from labkit.errors import LabkitError
 from labkit.probes.interval import wilson
 
 if TYPE_CHECKING:
@@ -19,8 +20,10 @@ if TYPE_CHECKING:
     from labkit.session import Session
 
 TEXT = {
-    "line": "{right} of {n} right: {share:.1%}, and with 95 % confidence between {low:.1%} and {high:.1%}",
+    "line": "{right} of {n} right: {share:.1%}, and with 95 % confidence between {low:.1%} and {high:.1%}; "
+    "{tokens:.0f} tokens a question",
     "wrong": "wanted {wanted:g}, got: {got}",
+    "longest": "The longest edge of a chart must be 1 pixel or more, not {longest}.",
     "question": "What is the value of {label}?",
 }
 _WORDS = """Mon Tue Wed Thu Fri Sat Sun Apples Pears Plums Figs Kiwis North South East West Anna Ben Clara
@@ -44,6 +47,8 @@ class Read:
 
     chart: Chart
     answer: str
+    tokens: int = 0
+    """The whole prompt, picture included, as the server counted it."""
 
     @property
     def right(self) -> bool:
@@ -67,6 +72,11 @@ class Charts:
         return sum(each.right for each in self.reads)
 
     @property
+    def tokens(self) -> float:
+        """The prompt of one question, picture included, in tokens: the mean."""
+        return sum(each.tokens for each in self.reads) / max(1, self.n)
+
+    @property
     def interval(self) -> tuple[float, float]:
         """Wilson's 95 % interval of the share, from 0 to 1."""
         return wilson(self.right, self.n)
@@ -78,7 +88,9 @@ class Charts:
     def __str__(self) -> str:
         low, high = self.interval
         share = self.right / self.n if self.n else 0.0
-        line = TEXT["line"].format(right=self.right, n=self.n, share=share, low=low, high=high)
+        line = TEXT["line"].format(
+            right=self.right, n=self.n, share=share, low=low, high=high, tokens=self.tokens
+        )
         return "\n".join([line, *(f"{each.chart.question} {_fault(each)}" for each in self.wrong)])
 
     __repr__ = __str__
@@ -89,8 +101,11 @@ class Charts:
         return f'<b>{line}</b><div style="display:flex;flex-wrap:wrap">{cards}</div>'
 
 
-def made(n: int = 20, seed: int = 0) -> list[Chart]:
-    """`n` charts of 3 to 6 bars, each with a question about one of them; the same seed, the same charts."""
+def made(n: int = 20, seed: int = 0, longest: int = 336) -> list[Chart]:
+    """`n` charts of 3 to 6 bars, each with a question about one of them; the same seed, the same charts.
+
+    They are drawn with 336 x 252 pixels, and scaled down where `longest` is less.
+    """
     from pocket.drawings import draw_bar_chart
 
     rng = random.Random(seed)
@@ -101,21 +116,26 @@ def made(n: int = 20, seed: int = 0) -> list[Chart]:
         }
         label = rng.choice(list(values))
         picture = draw_bar_chart(values, horizontal=rng.random() < 0.3)
+        picture.thumbnail((longest, longest))
         found.append(Chart(picture, TEXT["question"].format(label=label), values[label]))
     return found
 
 
-def charts(session: Session, *, n: int = 20, seed: int = 0, streams: int = 4) -> Charts:
+def charts(session: Session, *, n: int = 20, seed: int = 0, streams: int = 4, longest: int = 336) -> Charts:
     """Ask about `n` charts at temperature 0.15, `streams` at once, and compare with what was drawn.
 
-    Raises LabkitError if the server refuses.
+    longest: the charts' longer edge at most, in pixels; less costs fewer tokens. Raises LabkitError if it is
+    less than 1, or if the server refuses.
     """
+    if longest < 1:
+        raise LabkitError(TEXT["longest"].format(longest=longest))
 
     def ask(chart: Chart) -> Read:
-        return Read(chart, session.chat(chart.question, image=chart.picture, max_tokens=100).text)
+        reply = session.chat(chart.question, image=chart.picture, max_tokens=100)
+        return Read(chart, reply.text, reply.usage.prompt_tokens if reply.usage else 0)
 
     with ThreadPoolExecutor(streams) as pool:
-        return Charts(tuple(pool.map(ask, made(n, seed))))
+        return Charts(tuple(pool.map(ask, made(n, seed, longest))))
 
 
 def _fault(read: Read) -> str:

@@ -23,15 +23,23 @@ class Saved:
 
 
 def saved(
-    text: str = "", *calls: dict[str, Any] | str, name: str = "price", end: str | None = "stop"
+    text: str = "",
+    *calls: dict[str, Any] | str,
+    name: str = "price",
+    end: str | None = "stop",
+    tokens: int | None = None,
 ) -> Reply:
-    """A whole reply: its text, and a call for each dict of arguments (or str, raw). end: None breaks off."""
+    """A whole reply: its text, and a call for each dict of arguments (or str, raw). end: None breaks off.
+
+    tokens: the prompt's, as the server counted them.
+    """
     made = [
         Box(index=i, id=f"call{i}", function=Box(name=name, arguments=raw))
         for i, raw in enumerate(each if isinstance(each, str) else json.dumps(each) for each in calls)
     ]
     delta = Box(content=text, tool_calls=made)
-    return Reply(Saved(Box(choices=[Box(delta=delta, finish_reason=end)], usage=None)), 0.0)
+    usage = Box(prompt_tokens=tokens) if tokens is not None else None
+    return Reply(Saved(Box(choices=[Box(delta=delta, finish_reason=end)], usage=usage)), 0.0)
 
 
 class Broken:
