@@ -45,7 +45,7 @@ SKILLS: dict[str, Skill] = (
 toolcalls.plain_skills = [course.SKILLS["course"], course.SKILLS["course_de"], chat.SKILLS["greeting"]]
 
 SHARES: dict[str, float] = {
-    "shapes": 10, "shapes_json": 1, "two_images": 2.5, "bars": 20, "lines_pies": 7, "chart_json": 1.5,
+    "shapes": 12, "shapes_json": 1, "two_images": 2.5, "bars": 20, "lines_pies": 7, "chart_json": 1.5,
     "letters": 0.7, "words": 12, "receipts": 12, "receipt_json": 1.2, "pictures_de": 2.5,
     "one_call": 12, "new_names": 7, "new_kinds": 2, "parallel": 9, "no_call": 4, "results": 5,
     "tool_turns": 2,

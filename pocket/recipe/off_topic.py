@@ -67,7 +67,11 @@ def _sentence(rng: random.Random, split: str, name: str) -> str:
 
 
 def passage(rng: random.Random, split: str, sentences: int, name: str = "sentences") -> str:
-    return " ".join(_sentence(rng, split, name) for _ in range(sentences))
+    """Sentences in a row. A third of the training's say the same few again and again, as the exam's do."""
+    if split == TEST or rng.random() < 0.67:
+        return " ".join(_sentence(rng, split, name) for _ in range(sentences))
+    few = [_sentence(rng, split, name) for _ in range(rng.randint(2, 6))]
+    return " ".join(rng.choice(few) for _ in range(sentences))
 
 
 def _topic(rng: random.Random, split: str) -> str:
