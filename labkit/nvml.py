@@ -52,6 +52,9 @@ class Gpu:
     """The newest CUDA that the driver can run, such as "13.0"."""
     mig: bool = False
     processes: tuple[GpuProcess, ...] = ()
+    busy: float | None = None
+    """The share of the last moment in which it computed, from 0 to 1; None where the driver does not say."""
+    watts: float | None = None
 
     def __str__(self) -> str:
         words = TEXT["gpu"].format(
@@ -117,7 +120,11 @@ def _card(nvml: Any, handle: Any, driver: str, cuda: str | None, mig: bool) -> G
     memory = nvml.nvmlDeviceGetMemoryInfo(handle)
     name = _text(nvml.nvmlDeviceGetName(handle))
     total, free = memory.total / GIB, memory.free / GIB
-    return Gpu(name, total, free, driver, cuda, mig, _processes(nvml, handle))
+    rates = _or_none(nvml, nvml.nvmlDeviceGetUtilizationRates, handle)
+    milliwatts = _or_none(nvml, nvml.nvmlDeviceGetPowerUsage, handle)
+    busy = None if rates is None else rates.gpu / 100
+    watts = None if milliwatts is None else milliwatts / 1000
+    return Gpu(name, total, free, driver, cuda, mig, _processes(nvml, handle), busy, watts)
 
 
 def _processes(nvml: Any, handle: Any) -> tuple[GpuProcess, ...]:

@@ -26,6 +26,8 @@ class Card:
     processes: dict[int, float | None] = field(default_factory=dict)
     slices: list[Card | None] | None = None
     broken: str | None = None
+    busy: int | None = None
+    watts: float | None = None
 
 
 class Driver:
@@ -68,6 +70,16 @@ class Driver:
 
     def nvmlDeviceGetMemoryInfo(self, card: Card) -> SimpleNamespace:
         return SimpleNamespace(total=int(card.total * GIB), free=int(card.free * GIB))
+
+    def nvmlDeviceGetUtilizationRates(self, card: Card) -> SimpleNamespace:
+        if card.busy is None:
+            raise NVMLError("Not Supported")
+        return SimpleNamespace(gpu=card.busy, memory=0)
+
+    def nvmlDeviceGetPowerUsage(self, card: Card) -> int:
+        if card.watts is None:
+            raise NVMLError("Not Supported")
+        return int(card.watts * 1000)
 
     def nvmlDeviceGetMigMode(self, card: Card) -> list[int]:
         if card.slices is None:

@@ -36,7 +36,11 @@ class Progress:
 
     def done(self, lesson: Lesson) -> int:
         """How many exercises of `lesson` have been answered correctly."""
-        return sum(self._entry(each.id).first_correct is not None for each in lesson.exercises)
+        return sum(self.solved(each.id) for each in lesson.exercises)
+
+    def solved(self, id: str) -> bool:
+        """Whether this exercise has been answered correctly once."""
+        return self._entry(id).first_correct is not None
 
     def _repr_markdown_(self) -> str:
         head = [f"| {TEXT['lesson']} | {TEXT['done']} | | {TEXT['exercises']} |", "|---|---|---|---|"]

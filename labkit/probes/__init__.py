@@ -8,6 +8,7 @@ from labkit.probes.metrics import metrics
 from labkit.probes.speed import Speed, speed
 from labkit.probes.temperature import Temperature, temperature
 from labkit.probes.tokens import Tokens, tokens
+from labkit.probes.vitals import Vitals, vitals
 from labkit.probes.weights import Weights, weights
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "Speed",
     "Temperature",
     "Tokens",
+    "Vitals",
     "Weights",
     "calling",
     "charts",
@@ -25,6 +27,7 @@ __all__ = [
     "speed",
     "temperature",
     "tokens",
+    "vitals",
     "weights",
     "wilson",
 ]

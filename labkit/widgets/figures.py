@@ -1,0 +1,41 @@
+"""Live figures: Plotly's FigureWidget in the course's colours, on the page's own paper.
+
+Plotly's script comes with its package, so nothing is fetched; a figure changes in place as data come.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import FigureWidget
+
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#999999")
+"""Okabe and Ito's: told apart by colour-blind eyes, on white and on black."""
+_GRID = "rgba(128, 128, 128, 0.3)"
+
+
+def figure(*traces: Any, x: str = "", y: str = "", height: int = 280, **layout: Any) -> FigureWidget:
+    """A figure of these traces, as wide as its cell; change it inside `with found.batch_update():`.
+
+    x, y: the axes' titles, with units. height: in pixels. layout: anything else of Plotly's layout.
+    """
+    import plotly.graph_objects as go
+
+    axis = {"gridcolor": _GRID, "zerolinecolor": _GRID, "linecolor": _GRID, "automargin": True}
+    found = go.FigureWidget(traces)
+    found.update_layout(
+        autosize=True,
+        height=height,
+        margin={"l": 10, "r": 10, "t": 10, "b": 10},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        colorway=COLOURS,
+        font={"size": 12},
+        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"},
+        xaxis=axis | {"title": {"text": x}},
+        yaxis=axis | {"title": {"text": y}},
+    )
+    found.update_layout(**layout)
+    found._config = found._config | {"displayModeBar": False, "responsive": True}
+    return found
