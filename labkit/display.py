@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 import time
 from typing import Any, TextIO
 
 _EVERY_S = 0.1
+
+
+def no_formula(markdown: str) -> str:
+    """The Markdown with its dollar signs escaped, but in code: two bare ones would be a formula in JupyterLab.
+
+    One backslash is not enough there: the Markdown takes it away before the formulas are looked for.
+    """
+    escaped = r"\\$"
+    return re.sub(r"(`+).*?\1|\$", lambda found: found[0] if found[1] else escaped, markdown, flags=re.DOTALL)
 
 
 def in_notebook() -> bool:

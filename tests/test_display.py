@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from labkit import display
-from labkit.display import Panel, Progress
+from labkit.display import Panel, Progress, no_formula
 
 
 class Terminal(io.StringIO):
@@ -83,3 +83,7 @@ def test_a_panel_spares_the_browser(outputs: list[list[str]]) -> None:
         panel.show(str(count), now=False)
     panel.show("end")
     assert len(outputs) == 1 and len(outputs[0]) < 20 and outputs[0][-1] == "end"
+
+
+def test_dollar_signs_are_no_formula_but_stay_as_they_are_in_code() -> None:
+    assert no_formula("$5 or `$6`, ``a `$` b`` and $7") == r"\\$5 or `$6`, ``a `$` b`` and \\$7"

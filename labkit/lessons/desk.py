@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from labkit.display import no_formula
 from labkit.errors import LabkitError
 from labkit.lessons import record, shelf
 from labkit.lessons.exercise import BLANK, Blank, Exercise, Kind, NotYet, Outcome, shown
@@ -38,7 +39,7 @@ class Hint:
     __repr__ = __str__
 
     def _repr_markdown_(self) -> str:
-        return self.markdown.replace("$", r"\$")
+        return no_formula(self.markdown)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from labkit.display import no_formula
 from labkit.errors import LabkitError
 
 TEXT = {
@@ -78,8 +79,7 @@ class Outcome:
 
     def _repr_markdown_(self) -> str:
         head = f"{_MARKS[self.kind]} **{TEXT[self.kind]}.** {self.sentence}"
-        # A bare dollar sign starts a formula in Jupyter's Markdown.
-        return "\n\n".join(filter(None, [head, self.note and f"*{self.note}*"])).replace("$", r"\$")
+        return no_formula("\n\n".join(filter(None, [head, self.note and f"*{self.note}*"])))
 
 
 class NotYet(Exception):

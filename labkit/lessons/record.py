@@ -117,4 +117,4 @@ def _write(entries: dict[str, Entry]) -> None:
 
 def _unkept(error: OSError) -> str:
     why = error.strerror or "another program holds it"
-    return TEXT["unkept"].format(path="$LABKIT_HOME/progress.json", why=why.lower())
+    return TEXT["unkept"].format(path="`$LABKIT_HOME/progress.json`", why=why.lower())

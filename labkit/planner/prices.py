@@ -30,8 +30,7 @@ class Cost:
         )
 
     def _repr_markdown_(self) -> str:
-        # A bare dollar sign starts a formula in Jupyter's Markdown.
-        return str(self).replace("$", r"\$")
+        return str(self)
 
 
 def cost(gpu: str = "RTX 4090", minutes: float = 10) -> Cost:
@@ -48,4 +47,4 @@ def cost(gpu: str = "RTX 4090", minutes: float = 10) -> Cost:
 
 def _money(dollars: float) -> str:
     """Cents below a dollar, since a lesson costs a cent or two."""
-    return f"${dollars:.2f}" if dollars >= 1 else f"{dollars * 100:.1f} cents"
+    return f"{dollars:.2f} dollars" if dollars >= 1 else f"{dollars * 100:.1f} cents"

@@ -15,7 +15,7 @@ TEXT = {
     "title": "{model} on {cards}",
     "no_gpu": "this machine, which has no GPU",
     "card": "{total:.1f} GiB of memory",
-    "price": "${price} a day",
+    "price": "{price} dollars a day",
     "no_price": "no price known (price_per_day)",
     "range": "{low:.2f} to {high:.2f}",
     "one": "{low:.2f}",
@@ -25,7 +25,7 @@ TEXT = {
     "images": "{images} images in a request",
     "text_only": "text only",
     "legend": "Sizes in GiB, all cards together. ~ an estimate, not yet measured. tok/s: one stream, memory "
-    "bandwidth over the weights. $/million: for a million tokens, every user busy all day at that speed, so "
+    "bandwidth over the weights. dollars/million: for a million tokens, every user busy all day at that speed, so "
     "no less than this.",
     "fits": "yes",
     "does_not": "no",
@@ -44,7 +44,7 @@ COLUMNS = (
     "fits",
     "longest context",
     "tok/s at most",
-    "$/million at least",
+    "dollars/million at least",
 )
 _WIDTH = 110
 
@@ -65,7 +65,7 @@ def as_markdown(plan: Plan) -> str:
             *(f"- **{each.title}**: {each.why}. {each.instead}." for each in plan.advice),
         ]
     # A bare dollar sign starts a formula in Jupyter's Markdown.
-    return "\n".join(lines).replace("$", r"\$")
+    return "\n".join(lines)
 
 
 def as_text(plan: Plan) -> str:

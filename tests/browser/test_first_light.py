@@ -51,6 +51,7 @@ def test_the_first_notebook_runs_and_its_answer_streams(tmp_path: Path) -> None:
         assert cell_with(page, "picture = draw_bar_chart").locator(".jp-OutputArea img").count() == 1
         assert output_of(page, "image=picture")
         assert "cents" in output_of(page, "labkit.cost")
+        assert page.locator("mjx-container").count() == 0, "dollar signs were read as a formula"
         errors = page.locator('[data-mime-type="application/vnd.jupyter.error"]')
         assert errors.all_inner_texts() == []
         assert page.locator(".jp-toast-message, .Toastify__toast").all_inner_texts() == []

@@ -45,8 +45,10 @@ def test_code_cells_are_short_and_the_same_for_every_model(path: Path) -> None:
 @every_notebook
 def test_prose_has_no_accidental_formula(path: Path) -> None:
     for cell in cells(path, "markdown"):
-        prose = re.sub(r"`[^`]*`", "", cell.source)
-        assert not re.search(r"(?<!\\)\$", prose), cell.source
+        assert "$" not in re.sub(r"```.*?```|`[^`]*`", "", cell.source, flags=re.DOTALL), cell.source
+    for output in (each for cell in cells(path, "code") for each in cell.outputs):
+        shown = output.get("data", {}).get("text/markdown", "")
+        assert not re.search(r"(?<!\\\\)\$", re.sub(r"`[^`]*`", "", shown)), shown
 
 
 @every_notebook
