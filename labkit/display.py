@@ -12,7 +12,7 @@ _EVERY_S = 0.1
 
 
 def no_formula(markdown: str) -> str:
-    """The Markdown with its dollar signs escaped, but in code: two bare ones would be a formula in JupyterLab.
+    """The Markdown with its dollar signs escaped, but for code: two bare ones are a formula in JupyterLab.
 
     One backslash is not enough there: the Markdown takes it away before the formulas are looked for.
     """

@@ -104,15 +104,15 @@ TEXT = {
             '`speed.tokens_per_s` is the speed of all streams. Hand over `{"speed": many, "dollars": ...}`, '
             "with the guide's 2 dollars a day.",
         ),
-        correct="{dollars:.2f} dollars for a million tokens, with {streams} streams busy all day. Half of the "
-        "streams idle, and it is nearly twice as much.",
+        correct="{dollars:.2f} dollars for a million tokens, with {streams} streams busy all day. Half of "
+        "the streams idle, and it is nearly twice as much.",
         not_yet={
             "form": 'You handed over {found}. Wanted is `{{"speed": ..., "dollars": ...}}`: a measurement by '
             "`probes.speed`, and your price.",
             "few": "This was measured with {found}. A server is paid for by the day, so fill it: measure "
             "with 16.",
-            "wrong": "At {rate:.0f} tokens a second and 2 dollars a day, {found} is not the price of a million "
-            "tokens. A day has 86,400 seconds.",
+            "wrong": "At {rate:.0f} tokens a second and 2 dollars a day, {found} is not the price of a "
+            "million tokens. A day has 86,400 seconds.",
         },
     ),
 }

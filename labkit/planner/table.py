@@ -25,8 +25,8 @@ TEXT = {
     "images": "{images} images in a request",
     "text_only": "text only",
     "legend": "Sizes in GiB, all cards together. ~ an estimate, not yet measured. tok/s: one stream, memory "
-    "bandwidth over the weights. dollars/million: for a million tokens, every user busy all day at that speed, so "
-    "no less than this.",
+    "bandwidth over the weights. dollars/million: for a million tokens, every user busy all day at that "
+    "speed, so no less than this.",
     "fits": "yes",
     "does_not": "no",
     "unknown": "-",
