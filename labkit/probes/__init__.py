@@ -5,6 +5,7 @@ from labkit.probes.charts import Charts, charts
 from labkit.probes.comparing import Comparison, compare
 from labkit.probes.interval import wilson
 from labkit.probes.metrics import metrics
+from labkit.probes.needle import Needles, needle
 from labkit.probes.speed import Speed, speed
 from labkit.probes.temperature import Temperature, temperature
 from labkit.probes.tokens import Tokens, tokens
@@ -15,6 +16,7 @@ __all__ = [
     "Calling",
     "Charts",
     "Comparison",
+    "Needles",
     "Speed",
     "Temperature",
     "Tokens",
@@ -24,6 +26,7 @@ __all__ = [
     "charts",
     "compare",
     "metrics",
+    "needle",
     "speed",
     "temperature",
     "tokens",

@@ -61,7 +61,8 @@ class Progress(Instrument):
             for lesson in self.view.lessons
         )
         head = "".join(f"<th>{html.escape(each)}</th>" for each in TEXT["head"].split(" | "))
-        return f"<table class='labkit-progress'><tr>{head}</tr>{rows}</table><p>{html.escape(TEXT['legend'])}</p>"
+        legend = html.escape(TEXT["legend"])
+        return f"<table class='labkit-progress'><tr>{head}</tr>{rows}</table><p>{legend}</p>"
 
     def _bar(self, lesson: Lesson) -> str:
         done, count = self.view.done(lesson), len(lesson.exercises)
