@@ -48,6 +48,11 @@ class ToolCall:
         inside = ", ".join(f"{name}={value!r}" for name, value in self.arguments.items()) or self.raw
         return f"{self.name}({inside})" if self.arguments else f"{self.name}({self.raw.strip('{}')})"
 
+    @property
+    def message(self) -> dict[str, Any]:
+        """As it stands in a message's `tool_calls`."""
+        return {"id": self.id, "type": "function", "function": {"name": self.name, "arguments": self.raw}}
+
 
 class Reply:
     """One answer of the model, while it comes and after.
@@ -71,12 +76,16 @@ class Reply:
         self._told = False
 
     def __iter__(self) -> Iterator[str]:
+        yield from self.pieces()
+        self._tell()
+
+    def pieces(self) -> Iterator[str]:
+        """The same, for those who ask for `interrupted` afterwards: nothing is printed."""
         position = 0
         while position < len(self._pieces) or self._read():
             while position < len(self._pieces):
                 yield self._pieces[position]
                 position += 1
-        self._tell()
 
     @property
     def text(self) -> str:
@@ -93,10 +102,7 @@ class Reply:
     @property
     def message(self) -> dict[str, Any]:
         """The reply as a message, to append to a conversation."""
-        calls = [
-            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.raw}}
-            for call in self.tool_calls
-        ]
+        calls = [each.message for each in self.tool_calls]
         return {"role": "assistant", "content": self.text} | ({"tool_calls": calls} if calls else {})
 
     @property

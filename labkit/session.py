@@ -129,9 +129,10 @@ class Session:
         tools: plain functions with type hints, or what `labkit.tools.tool` makes of them. after: a run to go
         on with. options: `max_rounds` (8 requests), `seconds` (120 in all), `tool_seconds` (20 a call),
         `max_calls` (16 an answer), `max_characters` (4,000 a result), `approve` (asked before a call of a
-        tool that needs it), `watch` (gets each event as it comes); all else goes to `chat`. A forced
-        `tool_choice` holds for the first answer. Raises LabkitError for a bad tool, or if the first request
-        is refused.
+        tool that needs it), `watch` (gets each event as it comes), `hear` (gets each piece of the model's
+        text); all else goes to `chat`. A KeyboardInterrupt out of these three ends the run as "stopped". A
+        forced `tool_choice` holds for the first answer. Raises LabkitError for a bad tool, or if the first
+        request is refused.
         """
         from labkit.tools import Loop
 

@@ -39,9 +39,11 @@ class Loop:
         seconds: float = 120.0,
         max_characters: int = 4000,
         watch: Callable[[Event], None] | None = None,
+        hear: Callable[[str], None] | None = None,
         **request: Any,
     ) -> None:
-        self._session, self._tools, self._approve, self._watch = session, toolbox(tools), approve, watch
+        self._session, self._tools, self._approve = session, toolbox(tools), approve
+        self._watch, self._hear = watch, hear
         self._max_rounds, self._max_calls = max_rounds, max_calls
         self._tool_seconds, self._seconds, self._characters = tool_seconds, seconds, max_characters
         self._request = request
@@ -89,9 +91,16 @@ class Loop:
         reply = self._session.chat(list(self.run.messages), tools=schemas, **request)
         if self._request.get("tool_choice") not in (None, "none"):
             self._request["tool_choice"] = "auto"  # forced once: forced for ever, it would never answer
-        for _ in reply:
-            if self._left() <= 0:
-                reply.stop()
+        try:
+            for piece in reply:
+                if self._left() <= 0:
+                    reply.stop()
+                elif self._hear is not None:
+                    self._hear(piece)
+        except KeyboardInterrupt:
+            reply.stop()
+            self.run.text = reply.text
+            raise
         return reply
 
     def _heard(self, reply: Reply) -> bool:
@@ -101,7 +110,8 @@ class Loop:
             self.run.prompt_tokens += reply.usage.prompt_tokens
             self.run.completion_tokens += reply.usage.completion_tokens
         words = f"{reply.text[:160]!r}" if reply.text else f"calls: {len(reply.tool_calls)}"
-        self._note("replied", words, seconds=reply.seconds, first_token_s=reply.first_token_s)
+        took = {"seconds": reply.seconds, "first_token_s": reply.first_token_s}
+        self._note("replied", words, text=reply.text, **took)
         if self._left() <= 0:
             self._end("time", seconds=self._seconds)
         elif reply.interrupted:
@@ -124,13 +134,23 @@ class Loop:
     def _answer(self, calls: list[ToolCall]) -> None:
         """Execute the calls, and put their results into the conversation."""
         for call in calls:
-            self._note("calls", str(call), id=call.id)
+            self._note("calls", str(call), id=call.id, name=call.name, raw=call.raw)
         limits = Limits(max(_SHORTEST_S, min(self._tool_seconds, self._left())), self._characters)
-        done = execute(calls[: self._max_calls], self._tools, limits, self._approve)
+        approve = self._agreed if self._approve else None
+        done = execute(calls[: self._max_calls], self._tools, limits, approve)
         words = TOO_MANY.format(most=self._max_calls)
         done += [failed(call, "too_many", words) for call in calls[self._max_calls :]]
         for each in done:
             self._record(each)
+
+    def _agreed(self, call: ToolCall) -> bool | str:
+        """What the one who is asked says, and how long that took."""
+        assert self._approve is not None
+        since = time.monotonic()
+        said = self._approve(call)
+        words = f"{call}: {'allowed' if said is True else said or 'refused'}"
+        self._note("approval", words, seconds=time.monotonic() - since, id=call.id)
+        return said
 
     def _record(self, done: Done) -> None:
         self.run.done.append(done)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from labkit.errors import LabkitError
 from labkit.tools.executing import Done
 
 TEXT = {
@@ -12,6 +14,7 @@ TEXT = {
     "asked": "asked the model",
     "replied": "the model answered",
     "calls": "the model called",
+    "approval": "you were asked",
     "result": "result",
     "fault": "fault",
     "ended": "ended",
@@ -26,6 +29,7 @@ TEXT = {
     "unparsed": "The call stands in the answer as text: the server did not parse it. vLLM needs "
     "`--tool-call-parser mistral --enable-auto-tool-choice`.",
     "failed": "{why}",
+    "no_call": "This run has no call with the id {id}.",
     "total": "rounds: {rounds} · calls: {calls} · tokens: {tokens:,} · {seconds:.2f} s",
 }
 
@@ -38,7 +42,7 @@ class Event:
     """Seconds since the run began."""
     round: int
     kind: str
-    """ "asked", "replied", "calls", "result", "fault", "mended" or "ended"."""
+    """ "asked", "replied", "calls", "approval", "result", "fault", "mended" or "ended"."""
     words: str
     data: dict[str, Any] = field(default_factory=dict)
     """Its numbers and names; what is in it depends on the kind."""
@@ -78,6 +82,29 @@ class Run:
         """The calls that came to nothing, whatever the reason."""
         return [each for each in self.done if each.fault]
 
+    def changed(self, done: Done) -> list[dict[str, Any]]:
+        """The conversation up to the results of one answer, in which the call of `done` (known by its id) is
+        changed to that of `done`, and so is its result. What came later is left out: the model has not yet
+        read it. `session.run(messages, tools=tools)` goes on from there.
+
+        Raises LabkitError where this run has no such call.
+        """
+        made: list[dict[str, Any]] = []
+        found = False
+        for message in self.messages:
+            calls = message.get("tool_calls") or []
+            if found and message.get("role") != "tool":
+                break
+            if any(each["id"] == done.call.id for each in calls):
+                found = True
+                message = {**message, "tool_calls": [_edited(each, done) for each in calls]}
+            elif message.get("tool_call_id") == done.call.id:
+                message = {**message, "content": done.content}
+            made.append(message)
+        if not found:
+            raise LabkitError(TEXT["no_call"].format(id=done.call.id))
+        return made
+
     def trace(self) -> dict[str, Any]:
         """All of it as plain data, fit for a JSON file."""
         calls = [{**asdict(each), "result": None} for each in self.done]
@@ -107,9 +134,16 @@ class Run:
         return "\n".join([TEXT["head"], *rows, "", f"*{self.total}*", "", answer])
 
 
+def _edited(call: dict[str, Any], done: Done) -> dict[str, Any]:
+    """A call of a message, with the arguments of `done` where it is that call."""
+    if call["id"] != done.call.id:
+        return call
+    return {**call, "function": {**call["function"], "arguments": json.dumps(done.call.arguments)}}
+
+
 def _cell(event: Event) -> str:
     text = " ".join(event.words.split())
     text = text if len(text) <= 160 else text[:159] + "…"
-    code = event.kind in ("calls", "result", "fault")
+    code = event.kind in ("calls", "approval", "result", "fault")
     quote = "``" if "`" in text else "`"
     return (f"{quote}{text}{quote}" if code else text.replace("$", r"\$")).replace("|", "\\|")
