@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import repeat
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from labkit.errors import LabkitError
 from labkit.probes import Needles, needle
 from labkit.probes.needle import Hidden
 from labkit.session import Session
+from tests.fake_openai import KEY, MODEL, Answer, FakeOpenAI, serving
 
 ANYWHERE = Session("http://127.0.0.1:1/v1", "key", "model")
 
@@ -47,7 +49,42 @@ def test_the_shares_and_the_memory_of_each_cell() -> None:
     assert "| 500 | 2.0 MiB | 50% |  |" in measured._repr_markdown_()
     (axes, _) = measured.chart().axes
     drawn = axes.images[0].get_array()
-    assert drawn is not None and drawn.tolist() == [[50.0, 0.0], [100.0, 0.0]]
+    assert drawn is not None and drawn.tolist() == [[50.0, None], [100.0, None]], (
+        "what was not asked is blank"
+    )
+
+
+class Counted(Session):
+    """Counts words instead of asking the server."""
+
+    def count(self, prompt: Any, **_: Any) -> int:
+        return len(str(prompt).split())
+
+
+def test_a_server_that_dies_in_mid_answer_is_no_missed_needle() -> None:
+    fake = FakeOpenAI()
+    fake.script = iter([Answer("I do not know."), Answer("The lu", whole=False)])
+    seen: list[Needles] = []
+
+    def watch(so_far: Needles) -> bool:
+        seen.append(so_far)
+        return True
+
+    with serving(fake.app) as url, pytest.raises(LabkitError, match="ended too early"):
+        needle(Counted(f"{url}/v1", KEY, MODEL), lengths=(100,), watch=watch)
+    assert len(seen) == 1 and len(seen[0].missed) == 1
+
+
+def test_an_interrupt_keeps_what_was_measured() -> None:
+    fake = FakeOpenAI()
+    fake.script = repeat(Answer("I do not know."))
+
+    def watch(so_far: Needles) -> bool:
+        raise KeyboardInterrupt
+
+    with serving(fake.app) as url:
+        measured = needle(Counted(f"{url}/v1", KEY, MODEL), lengths=(100,), watch=watch)
+    assert "0 of 1 needles found" in str(measured)
 
 
 @pytest.mark.parametrize("wrong", [{"lengths": (5,)}, {"depths": (1.5,)}, {"draws": 0}])

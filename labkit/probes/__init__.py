@@ -3,12 +3,15 @@
 from labkit.probes.calling import Calling, calling
 from labkit.probes.charts import Charts, charts
 from labkit.probes.comparing import Comparison, compare
+from labkit.probes.drift import Drift, drift
 from labkit.probes.interval import wilson
+from labkit.probes.logprobs import Logprobs, logprobs
 from labkit.probes.metrics import metrics
 from labkit.probes.needle import Needles, needle
 from labkit.probes.speed import Speed, speed
 from labkit.probes.temperature import Temperature, temperature
 from labkit.probes.tokens import Tokens, tokens
+from labkit.probes.tokens_of import tokens_of
 from labkit.probes.vitals import Vitals, vitals
 from labkit.probes.weights import Weights, weights
 
@@ -16,6 +19,8 @@ __all__ = [
     "Calling",
     "Charts",
     "Comparison",
+    "Drift",
+    "Logprobs",
     "Needles",
     "Speed",
     "Temperature",
@@ -25,11 +30,14 @@ __all__ = [
     "calling",
     "charts",
     "compare",
+    "drift",
+    "logprobs",
     "metrics",
     "needle",
     "speed",
     "temperature",
     "tokens",
+    "tokens_of",
     "vitals",
     "weights",
     "wilson",

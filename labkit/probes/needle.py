@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import re
 from collections.abc import Callable, Iterator
@@ -109,7 +110,8 @@ class Needles:
         from matplotlib import pyplot
 
         figure, axes = pyplot.subplots(figsize=(7, 3), layout="constrained")
-        cells = [[100 * (self.share(each, depth) or 0) for depth in self.depths] for each in self.lengths]
+        shares = [[self.share(each, depth) for depth in self.depths] for each in self.lengths]
+        cells = [[math.nan if share is None else 100 * share for share in each] for each in shares]
         drawn = axes.imshow(cells, vmin=0, vmax=100, cmap="viridis", aspect="auto", origin="lower")
         axes.set_xticks(range(len(self.depths)), [f"{100 * each:.0f}" for each in self.depths])
         names = [f"{each:,} ({TEXT['kv'].format(mib=self.kv_mib(each))})" for each in self.lengths]
@@ -148,18 +150,22 @@ def needle(
     """Hide a sentence at each depth of texts of each length, and ask for it, greedily.
 
     lengths: of the whole prompt, in tokens. depths: 0 (the beginning) to 1 (the end). draws: needles a cell,
-    each in another text. watch: gets the measurement after every answer; it ends where that gives False.
-    Raises LabkitError for what makes no sense, and where the server refuses, as it does past its context.
+    each in another text. watch: gets the measurement after every answer; it ends where that gives False, and
+    where the kernel is interrupted, with what is done. Raises LabkitError for what makes no sense, where the
+    server refuses, as it does past its context, and where it dies in mid-answer.
     """
     _check(lengths, depths, draws)
     model = catalog.model("pocket" if "pocket" in session.model else "mistral-small-3.1")
     each_token = model.text.kv_bytes()
     hidden: list[Hidden] = []
-    for one in _asked(session, lengths, depths, draws, random.Random(seed)):
-        hidden.append(one)
-        so_far = Needles(tuple(hidden), each_token, tuple(lengths), tuple(depths))
-        if watch is not None and not watch(so_far):
-            break
+    try:
+        for one in _asked(session, lengths, depths, draws, random.Random(seed)):
+            hidden.append(one)
+            so_far = Needles(tuple(hidden), each_token, tuple(lengths), tuple(depths))
+            if watch is not None and not watch(so_far):
+                break
+    except KeyboardInterrupt:
+        pass
     return Needles(tuple(hidden), each_token, tuple(lengths), tuple(depths))
 
 
@@ -182,6 +188,8 @@ def _asked(
                 question = TEXT["question"].format(thing=thing, name=name)
                 prompt = _prompt(session, length, depth, sentence, question, rng)
                 reply = session.chat(prompt, temperature=0, max_tokens=60)
+                if why := reply.interrupted:
+                    raise LabkitError(why)
                 text = reply.text
                 counted = reply.usage.prompt_tokens if reply.usage else length
                 yield Hidden(counted, length, depth, value, text)
