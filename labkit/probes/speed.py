@@ -2,27 +2,44 @@
 
 from __future__ import annotations
 
+import json
 import time
 import uuid
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from statistics import mean, median
-from threading import Barrier
+from threading import Barrier, Event
+from typing import Any
 
 from labkit.errors import LabkitError
 from labkit.session import Session
 
 TEXT = {
     "least": "{name} must be a whole number of at least 1, and it is {value!r}.",
+    "fewer": "requests must be at least streams ({streams}), or they never run at once; it is {value}.",
     "cut": "A stream broke off while it was measured: {why}",
+    "early": "it ended without a last word from the server",
+    "refused": "The server at {url} did not accept a request of the measurement: {why}",
     "nothing": "The server at {url} sent no tokens, or did not count them, so there is no speed to measure.",
     "shown": "{streams}: {rate:.0f} tokens/s in total, {each:.0f} tokens/s each, "
     "first token after {first:.2f} s",
     "one": "1 stream",
     "many": "{n} streams",
 }
+FORMULAS = {
+    "tokens a second": "tokens written by all requests, divided by the seconds from the start of the first "
+    "to the end of the last",
+    "time to first token (TTFT)": "from sending a request to the first token of its answer: the wait for a "
+    "place and the reading of the prompt",
+    "time per output token (TPOT)": "for each request: (seconds to its last token - TTFT) / (tokens - 1)",
+}
+"""How the numbers are reckoned, the same as in `vllm bench serve` 0.32 (vllm/benchmarks/serve.py)."""
 
 _WORDS = ("the", "server", "reads", "its", "weights", "once", "for", "every", "token")
+_LOOK_S = 0.25
+_LEAVE_S = 2.0
+"""How long a stream that was told to stop may take; it is left to itself after that."""
 
 
 @dataclass(frozen=True)
@@ -32,14 +49,19 @@ class Stream:
     tokens: int
     """Tokens written, as the server counted them."""
     first_token_s: float
-    """From asking to the first piece of the answer."""
+    """From asking to the first token."""
     seconds: float
-    """From asking to the end."""
+    """From asking to the last token."""
 
     @property
     def tokens_per_s(self) -> float:
         """What its reader saw, the wait for the first token included."""
         return self.tokens / self.seconds
+
+    @property
+    def per_token_s(self) -> float | None:
+        """Seconds for each token after the first; None where there is only one."""
+        return (self.seconds - self.first_token_s) / (self.tokens - 1) if self.tokens > 1 else None
 
 
 @dataclass(frozen=True)
@@ -47,10 +69,18 @@ class Speed:
     """Requests made at once, and how long they took."""
 
     streams: tuple[Stream, ...]
+    """Each request, in the order in which they ended."""
     seconds: float
     """From the first request to the end of the last."""
     prompt_tokens: int
     """Tokens read for each, chat template included: the mean of the server's counts."""
+    most_at_once: int | None = None
+    """How many ran at once, where there were more requests than that; None: all of them."""
+
+    @property
+    def at_once(self) -> int:
+        """How many requests ran at once."""
+        return self.most_at_once or len(self.streams)
 
     @property
     def tokens(self) -> int:
@@ -72,10 +102,18 @@ class Speed:
         """The median stream's wait for its first token."""
         return median(each.first_token_s for each in self.streams)
 
+    def first_token(self, percent: float) -> float:
+        """The wait for the first token that so many percent of the requests do not exceed, in seconds."""
+        return percentile([each.first_token_s for each in self.streams], percent)
+
+    def per_token(self, percent: float) -> float | None:
+        """The same for the time per output token; None where no answer had two tokens."""
+        found = [each.per_token_s for each in self.streams if each.per_token_s is not None]
+        return percentile(found, percent) if found else None
+
     def __str__(self) -> str:
-        n = len(self.streams)
         return TEXT["shown"].format(
-            streams=TEXT["one" if n == 1 else "many"].format(n=n),
+            streams=TEXT["one" if self.at_once == 1 else "many"].format(n=self.at_once),
             rate=self.tokens_per_s,
             each=self.tokens_per_s_each,
             first=self.first_token_s,
@@ -84,37 +122,182 @@ class Speed:
     __repr__ = __str__
 
 
-def speed(session: Session, *, streams: int = 1, prompt_tokens: int = 64, max_tokens: int = 128) -> Speed:
+@dataclass(frozen=True)
+class Now:
+    """A measurement while it runs."""
+
+    at_once: int
+    tokens: int
+    """Pieces of text that have come, all streams together: nearly a token each."""
+    seconds: float
+    """Since the first request."""
+    done: int
+    """Requests answered."""
+    requests: int
+    """Requests in all."""
+
+    @property
+    def tokens_per_s(self) -> float:
+        return self.tokens / self.seconds if self.seconds > 0 else 0.0
+
+
+def speed(
+    session: Session,
+    *,
+    streams: int = 1,
+    prompt_tokens: int = 64,
+    max_tokens: int = 128,
+    requests: int | None = None,
+    watch: Callable[[Now], None] | None = None,
+    stopping: Event | None = None,
+) -> Speed:
     """Ask `streams` questions at once, and time the answers.
 
     prompt_tokens: the length of each question, about; every one begins differently, so that none is answered
     from the prefix cache. max_tokens: the length of each answer; vLLM is told to go on to the end
-    (`ignore_eos`), another engine may stop earlier and is counted for what it wrote. Raises LabkitError.
+    (`ignore_eos`), another engine may stop earlier and is counted for what it wrote. requests: questions in
+    all, by default one a stream; with more, a stream asks the next one as soon as it has its answer. watch:
+    told four times a second how it goes. stopping: ends it when set, with KeyboardInterrupt. Raises
+    LabkitError.
     """
-    for name, value in {"streams": streams, "prompt_tokens": prompt_tokens, "max_tokens": max_tokens}.items():
+    count = streams if requests is None else requests
+    given = {"streams": streams, "prompt_tokens": prompt_tokens, "max_tokens": max_tokens, "requests": count}
+    for name, value in given.items():
         if not isinstance(value, int) or value < 1:
             raise LabkitError(TEXT["least"].format(name=name, value=value))
-    words = _words_for(session, prompt_tokens)  # a first request too: no stream pays for the connection
+    if count < streams:
+        raise LabkitError(TEXT["fewer"].format(streams=streams, value=count))
+    words = _words_for(session, prompt_tokens)
+    stopping = stopping or Event()
+    _ask(session, 1, _prompt(words), [0], stopping)  # no stream pays for what is loaded on first use
+    return _together(session, streams, count, words, max_tokens, watch, stopping)
+
+
+def percentile(values: Sequence[float], percent: float) -> float:
+    """Between the two nearest values, as numpy.percentile and `vllm bench serve` do."""
+    ordered = sorted(values)
+    place = (len(ordered) - 1) * percent / 100
+    low = ordered[int(place)]
+    return low + (place - int(place)) * (ordered[min(int(place) + 1, len(ordered) - 1)] - low)
+
+
+def _together(
+    session: Session,
+    streams: int,
+    requests: int,
+    words: int,
+    max_tokens: int,
+    watch: Callable[[Now], None] | None,
+    stopping: Event,
+) -> Speed:
+    """So many streams, begun at the same moment, that share the requests."""
     gate = Barrier(streams + 1)  # the first stream's tokens must not keep the last one from starting
-    with ThreadPoolExecutor(streams) as pool:
-        asked = [pool.submit(_ask, session, max_tokens, _prompt(words), gate) for _ in range(streams)]
+    questions = iter([_prompt(words) for _ in range(requests)])
+    answers: list[tuple[Stream, int]] = []
+    pieces = [[0] for _ in range(streams)]
+
+    def ask(mine: list[int]) -> None:
+        gate.wait()
+        while not stopping.is_set() and (question := next(questions, None)):
+            answers.append(_ask(session, max_tokens, question, mine, stopping))
+
+    pool = ThreadPoolExecutor(streams)
+    try:
+        asked = [pool.submit(ask, mine) for mine in pieces]
         gate.wait()
         began = time.monotonic()
-        answers = [each.result() for each in asked]
+        for seconds in _until_done(asked, began, stopping):
+            if watch is not None:
+                come = sum(count for (count,) in pieces)
+                watch(Now(streams, come, seconds, len(answers), requests))
         seconds = time.monotonic() - began
-    return Speed(tuple(each for each, _ in answers), seconds, round(mean(read for _, read in answers)))
+    except BaseException:
+        stopping.set()
+        wait(asked, timeout=_LEAVE_S)
+        raise
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+    read = round(mean(tokens for _, tokens in answers))
+    return Speed(tuple(each for each, _ in answers), seconds, read, None if requests == streams else streams)
 
 
-def _ask(session: Session, max_tokens: int, prompt: str, gate: Barrier) -> tuple[Stream, int]:
-    """One stream, begun when all are there, and the tokens of its question."""
-    gate.wait()
-    reply = session.chat(prompt, max_tokens=max_tokens, extra_body={"ignore_eos": True})
-    if why := reply.interrupted:
-        raise LabkitError(TEXT["cut"].format(why=why))
-    if reply.first_token_s is None or not (reply.usage and reply.usage.completion_tokens):
+def _until_done(asked: list[Future[None]], began: float, stopping: Event) -> Iterator[float]:
+    """The seconds that have passed, until all is done. Raises what a stream raised."""
+    while True:
+        done, left = wait(asked, timeout=_LOOK_S, return_when=FIRST_EXCEPTION)
+        for each in done:
+            each.result()
+        if stopping.is_set():
+            raise KeyboardInterrupt
+        if not left:
+            return
+        yield time.monotonic() - began
+
+
+def _ask(
+    session: Session, max_tokens: int, prompt: str, pieces: list[int], stopping: Event
+) -> tuple[Stream, int]:
+    """One request, and the tokens of its question; `pieces` counts what comes.
+
+    The lines of the answer are read as they are: a client that makes an object of every chunk takes as much
+    of two cores as to slow the server down by some percent.
+    """
+    import httpx2
+    import openai
+
+    asked_at = time.monotonic()
+    first = last = 0.0
+    usage: dict[str, Any] = {}
+    finished = False
+    completions = session.client.with_options(max_retries=0).chat.completions
+    try:
+        with completions.with_streaming_response.create(
+            model=session.model,
+            messages=[{"role": "user", "content": prompt}],
+            temperature=0.15,
+            max_tokens=max_tokens,
+            stream=True,
+            stream_options={"include_usage": True},
+            extra_body={"ignore_eos": True},
+        ) as response:
+            for chunk in _chunks(response.iter_lines()):
+                if stopping.is_set():
+                    raise KeyboardInterrupt
+                if fault := chunk.get("error"):
+                    raise LabkitError(TEXT["cut"].format(why=fault.get("message", fault)))
+                usage = chunk.get("usage") or usage
+                for choice in chunk.get("choices", ())[:1]:
+                    finished = finished or bool(choice.get("finish_reason"))
+                    if _holds_a_token(choice):
+                        last = time.monotonic() - asked_at
+                        first = first or last
+                        pieces[0] += 1
+    except openai.APIStatusError as error:
+        raise LabkitError(TEXT["refused"].format(url=session.url, why=_reason(error))) from None
+    except (openai.APIError, httpx2.HTTPError) as error:
+        raise LabkitError(TEXT["cut"].format(why=str(error) or type(error).__name__)) from None
+    if not finished:
+        raise LabkitError(TEXT["cut"].format(why=TEXT["early"]))
+    if not first or not usage.get("completion_tokens"):
         raise LabkitError(TEXT["nothing"].format(url=session.url))
-    usage = reply.usage
-    return Stream(usage.completion_tokens, reply.first_token_s, reply.seconds), usage.prompt_tokens
+    return Stream(usage["completion_tokens"], first, last), usage["prompt_tokens"]
+
+
+def _chunks(lines: Iterator[str]) -> Iterator[dict[str, Any]]:
+    for line in lines:
+        if line.startswith("data: {"):
+            yield json.loads(line[len("data: ") :])
+
+
+def _holds_a_token(choice: dict[str, Any]) -> bool:
+    """Some servers send the role before there is a token; and a token may be no text yet (half a letter)."""
+    delta = choice.get("delta") or {}
+    return bool(delta.get("content")) or "role" not in delta
+
+
+def _reason(error: Any) -> str:
+    body = error.body if isinstance(error.body, dict) else {}
+    return str(body.get("message") or error.message)
 
 
 def _prompt(words: int) -> str:
