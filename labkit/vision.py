@@ -117,21 +117,27 @@ class Cost:
         return f'<img src="{data_url(self.draw())}" style="max-width:100%"><p>{lines}</p>'
 
 
-def cost(image: Picture, model: str = MODEL) -> Cost:
-    """What an image costs. model: a name of the catalog, "pocket" for the twin. Raises LabkitError."""
+def cost(image: Picture, model: str = MODEL, *, longest: int | None = None) -> Cost:
+    """What an image costs. model: a name of the catalog, "pocket" for the twin. Raises LabkitError.
+
+    longest: scaled down first so that its longer edge has at most so many pixels, as `shrink` does it.
+    """
     shape = catalog.model(model)
     eyes = shape.vision
     if eyes is None:
         raise LabkitError(TEXT["blind"].format(model=model))
+    if longest is not None and longest < 1:
+        raise LabkitError(TEXT["limit"].format(limit=longest))
+    limit = min(eyes.image_size, longest or eyes.image_size)
     opened = picture(image)
-    size = _scaled(opened.size, eyes.image_size)
+    size = _scaled(opened.size, limit)
     columns, rows = (-(-edge // (eyes.patch * eyes.merge)) for edge in size)
     return Cost(
         image=opened,
         size=size,
         columns=columns,
         rows=rows,
-        limit=eyes.image_size,
+        limit=limit,
         patch=eyes.patch,
         merge=eyes.merge,
         kv_bytes_each=shape.text.kv_bytes(),

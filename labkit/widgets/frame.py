@@ -19,6 +19,8 @@ from labkit.widgets.parts import STATIC, Code, Words
 TEXT = {
     "still": "This is the last that the widget showed. Run the cell, and it lives.",
     "untouched": "The widget shows here once the cell is run.",
+    "lost": "The kernel of this widget is gone, and its controls do nothing now. Run the cell again, and it "
+    "lives.",
     "stopped": "Stopped.",
     "failed": "This did not work: {why}. The widget goes on; try again, or run the cell anew.",
     "busy": "It is at work. Wait for it, or press Stop.",
@@ -36,7 +38,8 @@ class Instrument:
     def __init__(self, *parts: Widget) -> None:
         self.words = Words()
         self.code = Code()
-        style = HTML(f"<style>{(STATIC / 'labkit.css').read_text()}</style>")
+        lost = f'.labkit.jupyter-widgets-disconnected::before {{ content: "{TEXT["lost"]}"; }}'
+        style = HTML(f"<style>{(STATIC / 'labkit.css').read_text()}{lost}</style>")
         style.layout.display = "none"
         title = HTML(f'<p class="labkit-title">{html.escape(self.TITLE)}</p>')
         self.box = VBox([style, title, *parts, self.words, self.code])
