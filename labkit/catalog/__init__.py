@@ -11,6 +11,7 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from labkit.catalog.schema import Card, Engine, Model
+from labkit.catalog.symptom_schema import Symptom
 from labkit.errors import LabkitError
 
 TEXT = {
@@ -40,6 +41,12 @@ def gpus() -> Mapping[str, Card]:
 def engines() -> Mapping[str, Engine]:
     """What each engine needs of a card, by name."""
     return _checked(FOLDER / "engines.yaml", dict[str, Engine])
+
+
+@cache
+def symptoms() -> Mapping[str, Symptom]:
+    """What is known to go wrong, by name."""
+    return _checked(FOLDER / "symptoms.yaml", dict[str, Symptom])
 
 
 def models(folder: Path = MODELS) -> list[str]:
