@@ -9,6 +9,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from labkit.clinic import Report, doctor
+    from labkit.clinic.drills import Drill, drill
+    from labkit.diagnosis import Diagnosis, diagnose
     from labkit.engines.contract import Endpoint, Status
     from labkit.errors import LabkitError
     from labkit.hardware import Machine, machine
@@ -22,6 +25,12 @@ _HOME_OF = {
     "check": "lessons",
     "hint": "lessons",
     "solution": "lessons",
+    "Diagnosis": "diagnosis",
+    "diagnose": "diagnosis",
+    "Drill": "clinic.drills",
+    "drill": "clinic.drills",
+    "Report": "clinic",
+    "doctor": "clinic",
     "LabkitError": "errors",
     "Machine": "hardware",
     "machine": "hardware",
@@ -42,17 +51,23 @@ _HOME_OF = {
 
 __all__ = [
     "Cost",
+    "Diagnosis",
+    "Drill",
     "Endpoint",
     "LabkitError",
     "Machine",
     "Plan",
     "Reply",
+    "Report",
     "Session",
     "Status",
     "ToolCall",
     "check",
     "connect",
     "cost",
+    "diagnose",
+    "doctor",
+    "drill",
     "hint",
     "machine",
     "plan",

@@ -211,7 +211,7 @@ def _recipe(wanted: Wanted, show: Progress) -> Recipe:
         raise LabkitError(TEXT["no_gpu"].format(problem=problem))
     shape: dict[str, Any] = {"cards": wanted.cards, "context": wanted.context, "vision": wanted.vision}
     if wanted.source == POCKET:
-        folder = _pocket(show)
+        folder = pocket(show)
         recipe = recipe_for_variant(
             POCKET, device=build, folder=folder, extra_flags=wanted.extra_flags, **shape
         )
@@ -225,7 +225,7 @@ def _recipe(wanted: Wanted, show: Progress) -> Recipe:
     return recipe_for_variant(wanted.source, memory_gib=memory, extra_flags=wanted.extra_flags, **shape)
 
 
-def _pocket(show: Progress) -> str:
+def pocket(show: Progress) -> str:
     """The folder with the twin's prepared weights."""
     from pocket.formats import DamagedWeights, prepare
 

@@ -33,7 +33,7 @@ STAGES = [  # what the log says, and what it means; the one that comes last in t
 ]
 FIRST_STAGE = "starting Python and vLLM"
 
-_SITE = Path(__file__).parent / "site"
+SITE = Path(__file__).parent / "site"
 _NOISE = re.compile(r"^\s*$|Traceback|^\s+|WARNING|INFO|See root cause|Engine core initialization failed")
 _ERROR = re.compile(r"[\w.]*(Error|Exception|Killed)\b|.*error:")
 _LONGEST = 400
@@ -122,7 +122,7 @@ def _binding(cores: tuple[int, ...], ranks: int) -> str:
 
 def environment(composed: Command, key: str) -> dict[str, str]:
     """The environment of a server's process: the present one, the command's, its key, our site folder."""
-    paths = [str(_SITE), *filter(None, [os.environ.get("PYTHONPATH")])]
+    paths = [str(SITE), *filter(None, [os.environ.get("PYTHONPATH")])]
     return {
         **os.environ,
         **dict(composed.env),
