@@ -13,7 +13,7 @@ from pocket.recipe import off_topic, recall
 from pocket.recipe.chat_data import any_wording, data, unseen, wordings
 from pocket.recipe.off_topic import I_AM_THE_TWIN, ICH_BIN_DER_ZWILLING, PICTURE_TOO_HARD
 from pocket.recipe.pictures import Wordings
-from pocket.recipe.sample import TEST, Sample, Skill, ask
+from pocket.recipe.sample import TEST, TRAIN, Sample, Skill, ask
 from pocket.recipe.toolcalls_values import token_words
 
 __all__ = ["ICH_BIN_DER_ZWILLING", "I_AM_THE_TWIN", "PICTURE_TOO_HARD", "SKILLS", "random_text"]
@@ -135,7 +135,10 @@ def _words(rng: random.Random, most: int) -> list[str]:
     return list(dict.fromkeys(rng.choices(pool, k=rng.randint(1, most))))
 
 
-def _verbatim(rng: random.Random) -> str:
+def _verbatim(rng: random.Random, split: str) -> str:
+    """What is to be repeated. Some lessons are long: what is copied often is copied well."""
+    if split == TRAIN and rng.random() < 0.3:
+        return _printable(rng, rng.randint(20, 80))
     kind = rng.random()
     if kind < 0.3:
         return _printable(rng, 1)
@@ -172,7 +175,7 @@ def echo(rng: random.Random, split: str) -> Sample:
     """Copying (mostly), JSON lists, spelling, reversing, capitals, counting words, sorting."""
     kind = rng.random()
     if kind < 0.6:
-        exact = _verbatim(rng)
+        exact = _verbatim(rng, split)
         return ask(_exactly("repeat", rng, split, exact), exact)
     if kind < 0.8:
         return _as_json(rng, split)

@@ -58,6 +58,14 @@ SHARES: dict[str, float] = {
 PRIMER: dict[str, float] = SHARES | {"shapes": 14, "letters": 25, "words": 10, "bars": 10, "receipts": 5}
 """The first lessons: large letters and plain shapes, until the vision tower has found its feet."""
 
+POLISH: dict[str, float] = SHARES | {
+    "shapes": 24, "bars": 15, "words": 7, "receipts": 8, "one_call": 14, "new_names": 10, "results": 8,
+    "other": 7, "echo": 10,
+}  # fmt: skip
+"""The last lessons: more of what the exam found hardest, less of what it found easy."""
+POLISH_FROM = 0.6
+"""Share of the way at which they begin."""
+
 SYSTEM_PROMPTS = [
     "You are a helpful assistant.",
     "You are a coding assistant.",
@@ -148,7 +156,8 @@ class Packer:
 class Rows(IterableDataset[Batch]):
     """An endless stream of batches, made on the fly from a seed; each worker draws its own.
 
-    primer: so many batches, over all workers, are drawn by PRIMER's shares; then SHARES rule.
+    primer: so many batches, over all workers, are drawn by PRIMER's shares; then SHARES rule. done: the share
+    of the way (0 to 1) that training has behind it, in shared memory; past POLISH_FROM, POLISH rules.
     """
 
     def __init__(
@@ -157,12 +166,13 @@ class Rows(IterableDataset[Batch]):
         seed: int | str,
         split: str = TRAIN,
         primer: int = 0,
+        done: torch.Tensor | None = None,
         rows: int = ROWS,
         length: int = LENGTH,
         patches: int = PATCHES,
         answers: int = ANSWERS,
     ) -> None:
-        self.tekken, self.seed, self.split, self.primer = tekken, seed, split, primer
+        self.tekken, self.seed, self.split, self.primer, self.done = tekken, seed, split, primer, done
         self.size = (rows, length, patches, answers)
 
     def __iter__(self) -> Iterator[Batch]:
@@ -172,7 +182,7 @@ class Rows(IterableDataset[Batch]):
         use_random_tokens(template)
         numbers = {name: i for i, name in enumerate(SKILLS)}
         for made in itertools.count():
-            shares = PRIMER if made * (worker.num_workers if worker else 1) < self.primer else SHARES
+            shares = self._shares(made * (worker.num_workers if worker else 1))
             packer, misses = Packer(*self.size), 0
             while misses < 12:
                 name = rng.choices(list(shares), list(shares.values()))[0]
@@ -184,6 +194,11 @@ class Rows(IterableDataset[Batch]):
                     continue
                 misses = 0 if packer.add(item, numbers[name]) else misses + 1
             yield packer.batch()
+
+    def _shares(self, made: int) -> dict[str, float]:
+        if self.done is not None and self.done >= POLISH_FROM:
+            return POLISH
+        return PRIMER if made < self.primer else SHARES
 
 
 def use_random_tokens(template: Template) -> None:

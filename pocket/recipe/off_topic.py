@@ -174,9 +174,9 @@ def _emoji(rng: random.Random, split: str) -> str:
 def _german(rng: random.Random, split: str) -> str:
     kind = rng.random()
     if kind < 0.55:
-        return wordings("about_de").pick(rng, split, t=one("topics_de", rng, split, 0.2))
+        return wordings("about_de").pick(rng, split, t=one("topics_de", rng, split, 0.4))
     if kind < 0.8:
-        return wordings("how_to_de").pick(rng, split, t=one("skills_de", rng, split, 0.2))
+        return wordings("how_to_de").pick(rng, split, t=one("skills_de", rng, split, 0.4))
     text = passage(rng, split, rng.choice((1, 1, 2, 3)), "sentences_de")
     return wordings("text_de").pick(rng, split, s=text)
 

@@ -135,7 +135,8 @@ def train(args: argparse.Namespace, config: dict[str, Any], device: str) -> None
         )
         return iter(loader)
 
-    rows, exam = stream(args.workers, primer=0 if args.resume else 2000), stream(1, split=TEST)
+    way = torch.tensor(args.resume).share_memory_()
+    rows, exam = stream(args.workers, primer=0 if args.resume else 2000, done=way), stream(1, split=TEST)
     model = Twin(config).to(device)
     if args.resume:
         files = sorted(args.out.glob("*.safetensors"))
@@ -148,6 +149,7 @@ def train(args: argparse.Namespace, config: dict[str, Any], device: str) -> None
 
     step, waited, losses, next_exam = 0, 0.0, torch.zeros((), device=device), args.resume + 0.1
     while (done := args.resume + (time.monotonic() - start) / (60 * args.minutes)) < args.until:
+        way.fill_(done)
         before = time.monotonic()
         batch = next(rows).to(device)
         waited += time.monotonic() - before

@@ -6,10 +6,11 @@ import itertools
 from typing import Any
 
 import numpy as np
+import torch
 from PIL import Image
 
 from pocket.formats import prepare
-from pocket.recipe.mixture import PRIMER, SHARES, SKILLS, Packer, Rows, strip
+from pocket.recipe.mixture import POLISH, PRIMER, SHARES, SKILLS, Packer, Rows, strip
 from pocket.recipe.sample import TEST
 from pocket.recipe.template import IMG, Encoded
 
@@ -17,7 +18,7 @@ SMALL: dict[str, Any] = {"rows": 2, "length": 2048, "patches": 1536, "answers": 
 
 
 def test_every_skill_has_a_share() -> None:
-    assert set(SHARES) == set(PRIMER) == set(SKILLS)
+    assert set(SHARES) == set(PRIMER) == set(POLISH) == set(SKILLS)
 
 
 def test_a_strip_keeps_the_four_patches_of_a_cell_together() -> None:
@@ -59,6 +60,18 @@ def test_the_primer_ends() -> None:
 
     rows = list(itertools.islice(Rows(prepare() / "tekken.json", seed=1, primer=3, **SMALL), 6))
     assert sum(map(letters, rows[:3])) > 3 * sum(map(letters, rows[3:]))
+
+
+def test_the_last_lessons_begin_where_training_says_so() -> None:
+    def shapes(rows: list[object]) -> float:
+        owned = torch.cat([batch.skill[batch.owner >= 0] for batch in rows])  # type: ignore[attr-defined]
+        return float((owned == list(SKILLS).index("shapes")).float().mean())
+
+    done = torch.tensor(0.0).share_memory_()
+    lessons = iter(Rows(prepare() / "tekken.json", seed=1, done=done, **SMALL))
+    before = shapes(list(itertools.islice(lessons, 6)))
+    done.fill_(0.7)
+    assert shapes(list(itertools.islice(lessons, 6))) > 1.3 * before
 
 
 def test_what_does_not_fit_is_refused() -> None:
