@@ -67,8 +67,8 @@ def _sentence(rng: random.Random, split: str, name: str) -> str:
 
 
 def passage(rng: random.Random, split: str, sentences: int, name: str = "sentences") -> str:
-    """Sentences in a row. A third of the training's say the same few again and again, as the exam's do."""
-    if split == TEST or rng.random() < 0.67:
+    """Sentences in a row. Half of the training's say the same few again and again, as the exam's do."""
+    if split == TEST or rng.random() < 0.5:
         return " ".join(_sentence(rng, split, name) for _ in range(sentences))
     few = [_sentence(rng, split, name) for _ in range(rng.randint(2, 6))]
     return " ".join(rng.choice(few) for _ in range(sentences))
@@ -102,7 +102,7 @@ def _translate(rng: random.Random, split: str) -> str:
 
 
 def _code(rng: random.Random, split: str) -> str:
-    language, task = one("code_languages", rng, split, 0.15), one("code_tasks", rng, split, 0.5)
+    language, task = one("code_languages", rng, split, 0.4), one("code_tasks", rng, split, 0.5)
     return wordings("code").pick(rng, split, t=language, s=task)
 
 
@@ -187,7 +187,8 @@ MAKERS: dict[Maker, int] = {
     _word_salad: 6, _characters: 7, _foreign: 5, _emoji: 1, _german: 14,
 }  # fmt: skip
 """The kinds of things off the subject, and how often each comes."""
-_KINDS, _WEIGHTS = list(MAKERS), list(MAKERS.values())
+HARD: dict[Maker, int] = MAKERS | {_paste: 16, _long: 10, _code: 9, _german: 18}
+"""The same for the lessons: more of what the twin takes for the course, or for a text with a needle in it."""
 
 
 def hard_picture(rng: random.Random) -> Image.Image:
@@ -237,7 +238,8 @@ def other(rng: random.Random, split: str) -> Sample:
     """Anything outside the subject."""
     if rng.random() < 0.12:
         return see(rng, wordings("look").pick(rng, split), PICTURE_TOO_HARD, [hard_picture(rng)])
-    make = rng.choices(_KINDS, _WEIGHTS)[0]
+    kinds = MAKERS if split == TEST else HARD
+    make = rng.choices(list(kinds), list(kinds.values()))[0]
     question = make(rng, split)
     return ask(question, ICH_BIN_DER_ZWILLING if make is _german else I_AM_THE_TWIN)
 
