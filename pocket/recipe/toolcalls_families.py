@@ -208,20 +208,38 @@ def invented(rng: random.Random) -> str:
     return "_".join(parts).lower()
 
 
+def loosely(about: str, name: str, rng: random.Random) -> str:
+    """A description as people write it in a hurry: a noun, a few words, the name again, or nothing."""
+    kind = rng.random()
+    if kind < 0.2:
+        return ""
+    if kind < 0.4:
+        return name.replace("_", " ").capitalize()
+    first, _, rest = about.partition(" ")
+    noun = first not in ("How", "When", "What", "Whether") and rest.startswith(("the ", "a ", "an "))
+    about = rest[0].upper() + rest[1:] if noun else about
+    return re.split(r" (?:in|of|for|on|from|with) ", about)[0] if rng.random() < 0.3 else about
+
+
 def offer(family: Family, rng: random.Random, split: str, plain: bool = False) -> Tool:
     """The family as a tool, with names of this split. plain: as the guide has it.
 
     In training, schemas say less than in the exam (they are half of all that the twin reads), and half of the
-    names are invented: a twin that knows a family by its names cannot call it by the exam's.
+    names are invented: a twin that knows a family by its names cannot call it by the exam's. A third of the
+    others are described loosely.
     """
     plain = plain or (family.key in ("stock_price", "portfolio") and rng.random() < 0.5)
     strange = split != TEST and not plain
     style = "snake" if plain else rng.choice(("snake", "snake", "snake", "camel", "kebab"))
-    name = family.names[0] if plain else rng.choice(names_of(family.names, split))
-    name = cased(invented(rng) if strange and rng.random() < 0.5 else name, style)
-    about = rng.choice(family.about) + ("" if rng.random() < 0.7 else ".")
+    known = family.names[0] if plain else rng.choice(names_of(family.names, split))
+    told = not strange or rng.random() < 0.5
+    name = cased(known if told else invented(rng), style)
+    about = rng.choice(family.about)
+    if split != TEST and told and rng.random() < 0.33:
+        about = loosely(about, known, rng)
+    about += "" if rng.random() < 0.7 or not about else "."
     if rng.random() < (0.15 if split == TEST else 0.06):
-        about = f"{about.rstrip('.')}. {filler(rng)}"
+        about = f"{about.rstrip('.')}. {filler(rng)}".removeprefix(". ")
     described = rng.random() < (0.6 if split == TEST else 0.35)
 
     def pick(names: list[str]) -> str:
