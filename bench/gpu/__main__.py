@@ -1,8 +1,9 @@
-"""`python -m bench.gpu run` measures; `python -m bench.gpu report` writes docs/measured.md from the records."""
+"""`python -m bench.gpu run` measures; `python -m bench.gpu report` makes docs/measured.md of the records."""
 
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from pathlib import Path
 
@@ -28,6 +29,7 @@ def main() -> None:
     run.add_argument("--list", action="store_true", help="only say what would be measured")
     commands.add_parser("report", help="docs/measured.md from bench/results/*.json")
     given = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended from outside"))  # so that no server stays
     try:
         if given.command == "report":
             from bench.gpu.report import write

@@ -61,6 +61,20 @@ def watched() -> Iterator[Use]:
         looking.join()
 
 
+def architecture() -> str | None:
+    """The card's compute capability ("9.0"), asked of the driver, so that CUDA stays closed; or None."""
+    if not nvml.read()[0]:
+        return None
+    import pynvml
+
+    pynvml.nvmlInit()
+    try:
+        handle = pynvml.nvmlDeviceGetHandleByIndex(0)
+        return "{}.{}".format(*pynvml.nvmlDeviceGetCudaComputeCapability(handle))
+    finally:
+        pynvml.nvmlShutdown()
+
+
 def wait_until_free(before: list[float]) -> None:
     """Until the cards hold no more than before, or fifteen seconds have passed."""
     deadline = time.monotonic() + _FREE_S

@@ -82,7 +82,7 @@ class Configuration(_Entry):
         return self.gpus * self.replicas
 
     def share(self, memory_gib: float) -> float:
-        """The share of a card with `memory_gib` that the engine is given, so that it has what `card` gives."""
+        """The share of a card with `memory_gib` that the engine gets, so that it has what `card` gives."""
         engine = catalog.engines()[self.engine]
         if self.card is not None:
             imposed = catalog.gpus()[self.card].memory_gib

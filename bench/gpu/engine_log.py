@@ -1,4 +1,4 @@
-"""What vLLM's log says about memory and time, as numbers. Releases 0.24 (CUDA) and 0.32 write what is read here."""
+"""What vLLM's log says about memory and time, as numbers. Releases 0.24 (CUDA) and 0.32 write it so."""
 
 from __future__ import annotations
 
@@ -36,6 +36,10 @@ _WORDS = {
 TOLD = r"init engine \(profile, create kv cache, warmup model\) took"
 """The line after which the log has told all about memory."""
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_ERROR = re.compile(
+    r"^(?:\([^)]*pid=\d+\)\s*)?(?:ERROR [\d-]+ [\d:]+ \[[^]]*\]\s*)?((?:\w+\.)*\w*(?:Error|Exception): .+)$",
+    re.MULTILINE,
+)
 
 
 def numbers(log: str) -> dict[str, float | int | str]:
@@ -62,5 +66,6 @@ def told(log: str) -> bool:
 
 def failure(log: str) -> str:
     """The engine's own words about why it ended: the first error, without the frames around it."""
-    first = re.search(r"^.*?((?:\w+\.)*\w*(?:Error|Exception): .+)$", _COLOUR.sub("", log), re.MULTILINE)
+    log = _COLOUR.sub("", log)
+    first = _ERROR.search(log)
     return (first[1].strip() if first else vllm.last_words(log))[:600]

@@ -1,15 +1,14 @@
 """One start of Transformers as a configuration asks for it, in a process of its own.
 
-`python -m bench.gpu.in_process CONFIGURATION(JSON) FOLDER OUT`: builds the model of the folder's shape layer by
-layer with random weights (in NF4 as bitsandbytes would while loading), then asks it through labkit's own
-engine. Nothing larger than one matrix exists in 16 bit, so a card is filled by what stays.
+`python -m bench.gpu.in_process CONFIGURATION(JSON) FOLDER OUT SECONDS` builds the model of the folder's shape
+layer by layer with random weights (in NF4 as bitsandbytes would while loading), then asks it through labkit's
+own engine. Nothing larger than one matrix exists in 16 bit, so a card is filled by what stays.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -84,9 +83,7 @@ def session_on(model: Any, folder: Path, name: str) -> Session:
 
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model.generation_config.pad_token_id = tokenizer.pad_token_id
-    loaded = Loaded(
-        Wanted(name, str(folder)), str(folder), model, tokenizer, lambda _: None, threading.Lock()
-    )
+    loaded = Loaded(Wanted(name, str(folder)), str(folder), model, tokenizer, lambda _: None)
     return Session(URL, "EMPTY", name, engine="transformers", transport=api.InProcess(lambda: loaded))
 
 
@@ -102,10 +99,7 @@ def measure(asked: Configuration, folder: Path, seconds: float) -> dict[str, Any
         total = torch.cuda.get_device_properties(0).total_memory / GIB
         torch.cuda.set_per_process_memory_fraction(min(1.0, asked.share(total)))
     memory: dict[str, float] = {}
-    found: dict[str, Any] = {
-        "memory": memory,
-        "command": " ".join([Path(sys.executable).name, *sys.argv[:1]]),
-    }
+    found: dict[str, Any] = {"memory": memory}
     try:
         model = build(folder, asked.variant == "NF4", device)
         found["ready_s"] = time.monotonic() - began

@@ -49,9 +49,9 @@ def machine_of(machine: Machine) -> dict[str, Any]:
 
 
 def commit() -> str | None:
-    """The commit that was measured; None outside a repository."""
+    """The commit that was measured; outside a repository, what BENCH_COMMIT says."""
     done = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True)
-    return done.stdout.strip() or None
+    return done.stdout.strip() or os.environ.get("BENCH_COMMIT")
 
 
 def save(records: list[Record], logs: Path, *folders: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shlex
 import subprocess
 import sys
@@ -34,6 +36,10 @@ _MARGIN_S = 12.0
 """Kept at the end for what has to be written and freed."""
 _PATIENCE = 2.5
 """A configuration may take so many times what it should, if there is time."""
+_FORK = re.compile(
+    r"re-initialize CUDA|forked subprocess|CUDA (?:driver )?initiali[sz]ation|CUDA-capable", re.I
+)
+"""What is said where a fork cannot use the card."""
 POCKET = "pocket"
 
 
@@ -131,9 +137,22 @@ def _failed(record: records.Record, why: str) -> None:
 
 def _serve(bench: Bench, asked: Configuration, record: records.Record, deadline: float) -> None:
     """Start vLLM, ask, end it. Replicas start one after the other: each takes its share of what is free."""
+    warm = bench.warm if asked.warm and bench.warm and bench.warm.usable() else None
+    try:
+        _served(bench, asked, record, deadline, warm)
+    except LabkitError as error:
+        if warm is None or not _FORK.search(str(error)):
+            raise
+        bench.warm = None  # an import has opened CUDA after all: from now on without it
+        warm.close()
+        _served(bench, asked, record, deadline, None)
+
+
+def _served(
+    bench: Bench, asked: Configuration, record: records.Record, deadline: float, warm: serving.Warm | None
+) -> None:
     folder = _folder(bench, asked)
     total = record["machine"]["memory_gib"]
-    warm = bench.warm if asked.warm and bench.warm and bench.warm.usable() else None
     started: list[serving.Started] = []
     try:
         for place in range(asked.replicas):
@@ -177,8 +196,7 @@ def _in_process(bench: Bench, asked: Configuration, record: records.Record, dead
     if not found.exists():
         words = engine_log.failure(text) or TEXT["dead"].format(status=done.returncode)
         raise LabkitError(words)
-    given: dict[str, Any] = records.json.loads(found.read_text("utf-8"))
-    given.pop("command", None)
+    given: dict[str, Any] = json.loads(found.read_text("utf-8"))
     record |= given
     if "why" in given:
         _failed(record, given["why"])

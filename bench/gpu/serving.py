@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-from bench.gpu import engine_log
+from bench.gpu import card, engine_log
 from bench.gpu.configurations import Configuration
 from labkit.engines import ports, process, vllm
 from labkit.engines.recipe import Command, Device, recipe_for_variant
@@ -61,6 +61,11 @@ class Warm:
     """The Python of warm.py. It imports while other things are measured."""
 
     def __init__(self, log: Path, env: dict[str, str]) -> None:
+        env = env | {"VLLM_WORKER_MULTIPROC_METHOD": "fork", "HF_HUB_OFFLINE": "1"}
+        if (
+            found := card.architecture()
+        ):  # else flashinfer opens CUDA to ask for it, and forks cannot use that
+            env["FLASHINFER_CUDA_ARCH_LIST"] = found
         with log.open("ab") as output:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "bench.gpu.warm"],
@@ -68,7 +73,7 @@ class Warm:
                 stdout=subprocess.PIPE,
                 stderr=output,
                 text=True,
-                env=env | {"VLLM_WORKER_MULTIPROC_METHOD": "fork"},
+                env=env,
                 start_new_session=True,
             )
         self._ready: bool | None = None

@@ -33,9 +33,7 @@ def main() -> None:
     for name in MODULES:
         with contextlib.suppress(Exception):  # what this release or this machine lacks, the command will say
             importlib.import_module(name)
-    import torch
-
-    print(json.dumps({"usable": not torch.cuda.is_initialized()}), flush=True)
+    print(json.dumps({"usable": not _opened_cuda()}), flush=True)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # ended commands are not waited for
     for line in sys.stdin:
         order = json.loads(line)
@@ -43,6 +41,14 @@ def main() -> None:
         if pid == 0:
             _run(order)
         print(json.dumps({"pid": pid}), flush=True)
+
+
+def _opened_cuda() -> bool:
+    """Whether an import has opened CUDA here: torch knows of its own doing, the kernel of all."""
+    import torch
+
+    files = [os.path.realpath(path.path) for path in os.scandir("/proc/self/fd")]
+    return bool(torch.cuda.is_initialized()) or any(name.startswith("/dev/nvidia-uvm") for name in files)
 
 
 def _run(order: Mapping[str, Any]) -> None:
@@ -53,9 +59,8 @@ def _run(order: Mapping[str, Any]) -> None:
     empty = os.open(os.devnull, os.O_RDONLY)
     for mine, theirs in ((empty, 0), (log, 1), (log, 2)):
         os.dup2(mine, theirs)
-    sys.stdin = open(0, closefd=False)
     os.environ.update(order["env"])
-    python, dash_m, module, *rest = order["argv"]
+    _, dash_m, module, *rest = order["argv"]
     assert dash_m == "-m", order["argv"]
     sys.argv = [module, *rest]
     status = 1

@@ -32,11 +32,18 @@ class Card(_Entry):
 
 
 class ShareOfCard(_Entry):
-    """How much of a card an engine takes, for cards up to `up_to_gib` (None: any)."""
+    """How much of a card an engine takes, and how large its steps are by default."""
 
     up_to_gib: Size | None = None
+    """For cards up to this size; None: any."""
+    cards: tuple[str, ...] = ()
+    """For these cards alone, by the catalog's names; empty: all of that size."""
     share: Annotated[float, Field(gt=0, le=1)]
     flags: str = ""
+    step_tokens: Count | None = None
+    """The most tokens that are computed at once; None: not known, `overhead_gib` is for all of it."""
+    sequences: Count | None = None
+    """The most requests that are served at once."""
 
 
 class Engine(_Entry):
@@ -58,13 +65,18 @@ class Engine(_Entry):
 
     @model_validator(mode="after")
     def _last_is_for_any_card(self) -> Self:
-        if not self.sizes or self.sizes[-1].up_to_gib is not None:
-            raise ValueError("the last of `sizes` must have no up_to_gib")
+        if not self.sizes or self.sizes[-1].up_to_gib is not None or self.sizes[-1].cards:
+            raise ValueError("the last of `sizes` must be for any card: no up_to_gib, no cards")
         return self
 
-    def share_of(self, memory_gib: float) -> ShareOfCard:
-        """The line of `sizes` for a card with `memory_gib`."""
-        return next(size for size in self.sizes if size.up_to_gib is None or memory_gib <= size.up_to_gib)
+    def share_of(self, memory_gib: float, name: str = "") -> ShareOfCard:
+        """The line of `sizes` for a card with `memory_gib` that the catalog calls `name`."""
+        return next(
+            size
+            for size in self.sizes
+            if (size.up_to_gib is None or memory_gib <= size.up_to_gib)
+            and (not size.cards or name in size.cards)
+        )
 
 
 class TextShape(_Entry):
