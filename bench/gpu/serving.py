@@ -24,7 +24,6 @@ from labkit.session import Session
 KEY = "measured"
 _LOOK_S = 0.2
 _GRACE_S = 4.0
-_PING_S = 120.0
 DUMMY = ("--load-format", "dummy")
 """After the recipe's own `--load-format mistral`: the last one counts."""
 
@@ -163,7 +162,7 @@ def wait(started: Started, memory_only: bool, deadline: float) -> float:
             seconds = time.monotonic() - started.began
             raise LabkitError(TEXT["slow"].format(seconds=seconds, stage=vllm.stage(log)))
         time.sleep(_LOOK_S)
-    if not memory_only and (why := ping(started.server, _PING_S)) is not None:
+    if not memory_only and (why := ping(started.server, max(1.0, deadline - time.monotonic()))) is not None:
         raise LabkitError(TEXT["refused"].format(why=why))
     return time.monotonic() - started.began
 
