@@ -28,6 +28,7 @@ def main() -> None:
     run.add_argument("--rehearse", action="store_true", help="the twin's configurations, without a GPU")
     run.add_argument("--list", action="store_true", help="only say what would be measured")
     commands.add_parser("report", help="docs/measured.md from bench/results/*.json")
+    commands.add_parser("others", help="what accelerate and hf-mem say of the same shape (for the report)")
     given = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended from outside"))  # so that no server stays
     try:
@@ -35,6 +36,10 @@ def main() -> None:
             from bench.gpu.report import write
 
             print(write())
+        elif given.command == "others":
+            from bench.gpu import others
+
+            print(others.write())
         else:
             _run(given)
     except LabkitError as error:

@@ -37,6 +37,13 @@ class Compared:
     """Tokens a second of one stream, measured: 1 / the time per output token."""
     nvml: float | None
     """What the card itself says was taken at most."""
+    need: float
+    """What one user with the whole context needs: the total with as much cache as that takes."""
+    planned_need: float
+    variant: str
+    context: int
+    """Tokens that the cache holds in `need`."""
+    kv_bytes: float
 
     @property
     def total_error(self) -> float:
@@ -103,17 +110,22 @@ def _vllm(record: Record, asked: Configuration, memory: dict[str, float]) -> Com
     total = sum(memory[key] for key in ("weights_gib", "activation_gib", "non_torch_gib", "kv_gib")) + graphs
     model = catalog.model(asked.model)
     fixed = (plan.memory.total - plan.memory.kv_cache) / asked.gpus
-    cache = tokens * model.text.kv_bytes(told.kv_bytes) / asked.gpus / GIB
+    token = model.text.kv_bytes(told.kv_bytes) / asked.gpus / GIB
     return Compared(
         name=record["name"],
         engine=asked.engine,
         total=total,
-        planned_total=fixed + cache,
+        planned_total=fixed + tokens * token,
         kv_tokens=tokens,
         planned_kv_tokens=plan.kv_tokens,
         ceiling=plan.decode_ceiling,
         one_stream=_one_stream(record),
         nvml=_taken(record),
+        need=total - memory["kv_gib"] + asked.context * token,
+        planned_need=fixed + asked.context * token,
+        variant=asked.variant,
+        context=asked.context,
+        kv_bytes=told.kv_bytes,
     )
 
 
@@ -136,6 +148,11 @@ def _transformers(record: Record, asked: Configuration) -> Compared:
         ceiling=plan.decode_ceiling,
         one_stream=_one_stream(record),
         nvml=taken,
+        need=taken,
+        planned_need=plan.memory.total,
+        variant=asked.variant,
+        context=longest,
+        kv_bytes=2,
     )
 
 

@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.gpu import against, plots, records
+from bench.gpu import against, others, plots, records
 from bench.gpu.against import Compared
 from bench.gpu.records import Record
 from labkit.errors import LabkitError
 
+GIB = 2**30
 DOCS = Path(__file__).parents[2] / "docs"
 TEXT = {
     "none": "There are no records yet: put a run's records.json into {folder} under a name of its own.",
@@ -47,6 +48,14 @@ medians, in milliseconds.
 
 One request with so many pictures of 1540 x 1540 pixels: the wait for the first token.
 """,
+    "others": """\
+## What other estimates say
+
+The error over what one user with the whole context needs: the total above with as much cache as that takes. \
+hf-mem {hf_mem} adds up the checkpoint on the hub and the cache; `accelerate estimate-memory` {accelerate} the \
+weights in a data type. Both ask the hub, so their own arithmetic was fed with the local description \
+(`bench/gpu/others.py`).
+""",
     "tuned": """\
 ## The guide's flags and ours
 
@@ -82,7 +91,11 @@ def _sections(found: list[Record], drawn: dict[str, Path], docs: Path) -> Iterab
     yield TEXT["head"]
     yield from [TEXT["machines"], "", machines(found), ""]
     yield from [TEXT["memory"], memory(vllm), "", *_plot(drawn, "memory", docs)]
-    yield from [TEXT["planner"], planner(filter(None, map(against.compare, good))), ""]
+    compared = [each for each in map(against.compare, good) if each is not None]
+    yield from [TEXT["planner"], planner(compared), ""]
+    if said := others.read():
+        names = {key.replace("-", "_"): value for key, value in said["versions"].items()}
+        yield from [TEXT["others"].format(**names), beside_others(compared, said), ""]
     yield from [TEXT["speed"], speeds(vllm), "", *_plot(drawn, "speed", docs)]
     if any(each.get("pictures") for each in good):
         yield from [TEXT["pictures"], pictures(good), ""]
@@ -157,6 +170,17 @@ def _planner_row(each: Compared) -> tuple[str, ...]:
     errors = [f"{value:+.1%}" if value is not None else "-" for value in (each.total_error, each.kv_error)]
     share = f"{each.share_of_ceiling:.0%}" if each.share_of_ceiling else "-"
     return f"`{each.name}`", _gib(each.total), _gib(each.planned_total), errors[0], *tokens, errors[1], share
+
+
+def beside_others(found: Iterable[Compared], said: dict[str, Any]) -> str:
+    """The planner's error beside theirs, on one card."""
+    rows = []
+    for each in found:
+        token = said["hf_mem"]["kv_token_fp8" if each.kv_bytes == 1 else "kv_token"]
+        theirs = (said["hf_mem"]["weights"] + each.context * token, said["accelerate"][each.variant])
+        all_ = [each.planned_need, *(value / GIB for value in theirs)]
+        rows.append((f"`{each.name}`", _gib(each.need), *(f"{value / each.need - 1:+.1%}" for value in all_)))
+    return table(("configuration", "needs, GiB", "labkit.plan", "hf-mem", "accelerate"), rows)
 
 
 def speeds(found: list[Record]) -> str:

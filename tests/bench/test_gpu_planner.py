@@ -88,5 +88,5 @@ def test_the_page_has_a_row_for_each(tmp_path: Path) -> None:
     failed = a_record(name="z", status="failed", why="ValueError: No | memory", diagnosis=None)
     (tmp_path / "one.json").write_text(records.json.dumps([a_record(), failed]))
     page = report.write(tmp_path, tmp_path).read_text()
-    assert page.count("| `x`") == 3 and "No \\| memory" in page
+    assert page.count("| `x`") == 4 and "No \\| memory" in page
     assert (tmp_path / "measured" / "memory.svg").exists() and "155,216" in page
