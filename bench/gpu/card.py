@@ -50,7 +50,9 @@ def watched() -> Iterator[Use]:
 
     def look() -> None:
         while not done.wait(_LOOK_S):
-            use.peak = [max(pair) for pair in zip(use.peak, in_use(), strict=True)]
+            now = in_use()
+            if len(now) == len(use.peak):  # a driver may fail to answer for a moment
+                use.peak = list(map(max, use.peak, now))
 
     looking = threading.Thread(target=look, daemon=True)
     looking.start()

@@ -52,8 +52,8 @@ One request with so many pictures of 1540 x 1540 pixels: the wait for the first 
 ## What other estimates say
 
 The error over what one user with the whole context needs: the total above with as much cache as that takes. \
-hf-mem {hf_mem} adds up the checkpoint on the hub and the cache; `accelerate estimate-memory` {accelerate} the \
-weights in a data type. Both ask the hub, so their own arithmetic was fed with the local description \
+hf-mem {hf_mem} adds up the checkpoint on the hub and the cache; `accelerate estimate-memory` {accelerate} \
+the weights in a data type. Both ask the hub, so their own arithmetic was fed with the local description \
 (`bench/gpu/others.py`).
 """,
     "tuned": """\

@@ -135,6 +135,12 @@ def _failed(record: records.Record, why: str) -> None:
     record["diagnosis"] = found.cause.title if found.cause else None
 
 
+def _nothing_measured(record: records.Record) -> None:
+    """Where all that was asked for was refused, that is what came of it."""
+    if record.get("left_out") and not record.get("speeds") and not record.get("pictures"):
+        _failed(record, record["left_out"][0])
+
+
 def _serve(bench: Bench, asked: Configuration, record: records.Record, deadline: float) -> None:
     """Start vLLM, ask, end it. Replicas start one after the other: each takes its share of what is free."""
     warm = bench.warm if asked.warm and bench.warm and bench.warm.usable() else None
@@ -169,6 +175,7 @@ def _served(
         record["memory"] = engine_log.numbers(first.log)
         if not memory_only:
             ask([each.session for each in started], asked, deadline, record)
+            _nothing_measured(record)
     finally:
         for each in started:
             each.end()
@@ -200,6 +207,7 @@ def _in_process(bench: Bench, asked: Configuration, record: records.Record, dead
     record |= given
     if "why" in given:
         _failed(record, given["why"])
+    _nothing_measured(record)
 
 
 def _folder(bench: Bench, asked: Configuration) -> Path:

@@ -30,17 +30,19 @@ MODULES = (
 
 def main() -> None:
     """Import, say whether forks can work, then serve commands until the input ends."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what imports print is no answer
     for name in MODULES:
         with contextlib.suppress(Exception):  # what this release or this machine lacks, the command will say
             importlib.import_module(name)
-    print(json.dumps({"usable": not _opened_cuda()}), flush=True)
+    print(json.dumps({"usable": not _opened_cuda()}), file=answers, flush=True)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # ended commands are not waited for
     for line in sys.stdin:
         order = json.loads(line)
         pid = os.fork()
         if pid == 0:
             _run(order)
-        print(json.dumps({"pid": pid}), flush=True)
+        print(json.dumps({"pid": pid}), file=answers, flush=True)
 
 
 def _opened_cuda() -> bool:
