@@ -130,9 +130,13 @@ class VisionShape(_Entry):
     def parameters(self, text_hidden: int) -> int:
         """All weights: patches, layers, norms, merger, projector."""
         layer = 4 * self.hidden**2 + 3 * self.hidden * self.ffn + 2 * self.hidden
+        return self.layers * layer + self.around_the_layers(text_hidden)
+
+    def around_the_layers(self, text_hidden: int) -> int:
+        """Weights of patches, merger and projector. Cards that share the layers hold these whole, each."""
         patches = self.channels * self.patch**2 * self.hidden + self.hidden
         merger = self.hidden + self.merge**2 * self.hidden**2
-        return self.layers * layer + patches + merger + self.hidden * text_hidden + text_hidden**2
+        return patches + merger + self.hidden * text_hidden + text_hidden**2
 
     @property
     def patches(self) -> int:
@@ -212,9 +216,12 @@ class Model(_Entry):
         """All weights, computed from the shape."""
         return self.text.matrices + self.text.embeddings + self.text.norms + self.vision_parameters
 
-    def vision_weights(self, variant: str) -> float:
-        """Bytes of the vision tower's weights in `variant`."""
-        return self.vision_parameters * self.variants[variant].bits.vision / 8
+    def vision_weights(self, variant: str, cards: int = 1) -> float:
+        """Bytes of the vision tower's weights in `variant`, on all of `cards` that share its layers."""
+        if not self.vision:
+            return 0.0
+        again = (cards - 1) * self.vision.around_the_layers(self.text.hidden)
+        return (self.vision_parameters + again) * self.variants[variant].bits.vision / 8
 
     def weights(self, variant: str) -> float:
         """Bytes of all weights in `variant`: as measured or published, else computed (norms in 16 bit)."""

@@ -147,13 +147,12 @@ def row(
 def _memory(
     model: Model, recipe: RecipeEntry, count: int, need: Need, size: ShareOfCard, told: Told
 ) -> Memory:
-    """The parts. With tensor parallelism each card holds a whole vision tower, so it is counted on each."""
+    """The parts. With tensor parallelism each card computes, so what that needs is counted on each."""
     engine = catalog.engines()[recipe.engine]
     on_cpu = recipe.device == "cpu"
-    tower = model.vision_weights(recipe.variant)
     times = count if engine.splits == "tensor" else 1
-    loaded = model.vision is not None and (need.vision or not engine.flags_text_only)
-    vision, working = tower * times if loaded else 0.0, 0.0
+    loaded = need.vision or not engine.flags_text_only
+    vision, working = model.vision_weights(recipe.variant, times) if loaded else 0.0, 0.0
     if size.step_tokens and size.sequences and not on_cpu:
         tokens, sequences = told.step_tokens or size.step_tokens, told.sequences or size.sequences
         working = step_bytes(model, tokens, sequences, need.vision, times) * times
@@ -161,7 +160,7 @@ def _memory(
         kept = max(need.images, 1) * model.vision.image_tokens * model.text.hidden * 2
         vision += (model.vision.working_bytes + kept) * times
     return Memory(
-        weights=(model.weights(recipe.variant) - tower) / GIB,
+        weights=(model.weights(recipe.variant) - model.vision_weights(recipe.variant)) / GIB,
         kv_cache=need.users * need.context * model.text.kv_bytes(told.kv_bytes) / GIB,
         vision=vision / GIB,
         graphs=0.0 if on_cpu or not told.graphs else engine.graphs_gib * count,
