@@ -8,7 +8,6 @@ what its parent has opened.
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import json
 import os
@@ -32,9 +31,8 @@ def main() -> None:
     """Import, say whether forks can work, then serve commands until the input ends."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what imports print is no answer
-    for name in MODULES:
-        with contextlib.suppress(Exception):  # what this release or this machine lacks, the command will say
-            importlib.import_module(name)
+    for name in filter(_harmless, MODULES):
+        importlib.import_module(name)
     print(json.dumps({"usable": not _opened_cuda()}), file=answers, flush=True)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # ended commands are not waited for
     for line in sys.stdin:
@@ -43,6 +41,19 @@ def main() -> None:
         if pid == 0:
             _run(order)
         print(json.dumps({"pid": pid}), file=answers, flush=True)
+
+
+def _harmless(name: str) -> bool:
+    """Tried in a fork: whether the module can be imported here without opening CUDA."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            importlib.import_module(name)
+            status = int(_opened_cuda())
+        except BaseException:  # what this release or this machine lacks, the command itself will say
+            status = 1
+        os._exit(status)
+    return os.waitpid(pid, 0)[1] == 0
 
 
 def _opened_cuda() -> bool:
