@@ -97,7 +97,16 @@ def test_images_take_memory_in_transformers_and_none_in_vllm_which_looks_at_as_m
         many.find("BF16", engine).memory.total - few.find("BF16", engine).memory.total
         for engine in ("vllm", "transformers")
     )
-    assert in_vllm == 0 and in_transformers == pytest.approx(9 * 3080 * 5120 * 2 / 2**30)
+    square = (10 * 110**2) ** 2 * 2 / 2**30  # one mask for the patches of all images
+    assert in_vllm == 0 and in_transformers == pytest.approx(square, rel=0.2)
+
+
+def test_transformers_reads_a_long_prompt_at_once_and_needs_more_than_its_cache() -> None:
+    short, long = (
+        labkit.plan("H100", context=n, vision=False).find("BF16", "transformers") for n in (1024, 65536)
+    )
+    cache = long.memory.kv_cache - short.memory.kv_cache
+    assert long.memory.total - short.memory.total > 2 * cache
 
 
 def test_a_small_card_takes_smaller_steps_so_less_memory_to_work_in() -> None:

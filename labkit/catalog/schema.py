@@ -59,6 +59,8 @@ class Engine(_Entry):
     sizes: tuple[ShareOfCard, ...]
     graphs_gib: Annotated[float, Field(ge=0)]
     overhead_gib: Annotated[float, Field(ge=0)]
+    whole_prompt: bool = False
+    """Whether it reads a prompt and its images all at once, and not in steps."""
     measured: bool
     """Whether the two figures were measured; estimates are marked in the plan."""
     source: str

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from bisect import bisect_right
+from dataclasses import dataclass, replace
 
 from labkit import catalog
 from labkit.catalog.schema import Model, RecipeEntry, ShareOfCard
 from labkit.planner.cards import Cards
-from labkit.planner.working import step_bytes
+from labkit.planner.working import prompt_bytes, step_bytes
 
 GIB = 2**30
 BLOCK = 16
 """vLLM hands out its cache in blocks of this many tokens."""
+_MOST_BLOCKS = 2**18
 _SECONDS_A_DAY = 24 * 60 * 60
 
 TEXT = {
@@ -119,6 +121,12 @@ def row(
     room = max(0.0, (budget if budget is not None else memory.total) - fixed)
     why = _why_not(model, recipe, cards, need, memory, budget)
     kv_tokens = int(room / token_gib) // BLOCK * BLOCK
+    if engine.whole_prompt and budget is not None:  # a longer prompt needs more than its cache
+
+        def total(blocks: int) -> float:
+            return _memory(model, recipe, count, replace(need, context=blocks * BLOCK), size, told).total
+
+        kv_tokens = max(0, bisect_right(range(_MOST_BLOCKS), budget, key=total) - 1) * BLOCK * need.users
     bandwidth = None if on_cpu or not cards.bandwidth_gb_s else cards.bandwidth_gb_s * 1e9
     together = count if engine.splits == "tensor" else 1
     ceiling = bandwidth * together / (memory.weights * GIB) if bandwidth else None
@@ -156,6 +164,9 @@ def _memory(
     if size.step_tokens and size.sequences and not on_cpu:
         tokens, sequences = told.step_tokens or size.step_tokens, told.sequences or size.sequences
         working = step_bytes(model, tokens, sequences, need.vision, times) * times
+    elif engine.whole_prompt:
+        images = max(need.images, 1) if need.vision and model.vision else 0
+        working = prompt_bytes(model, need.context, images, model.variants[recipe.variant].bits.linear)
     elif model.vision and need.vision:
         kept = max(need.images, 1) * model.vision.image_tokens * model.text.hidden * 2
         vision += (model.vision.working_bytes + kept) * times

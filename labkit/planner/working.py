@@ -1,9 +1,10 @@
-"""What vLLM needs while it computes, from shapes: the working memory of its largest step.
+"""What an engine needs while it computes, from shapes.
 
-vLLM measures it before it takes what is left for the KV cache (`determine_available_memory` in
-vllm/v1/worker/gpu_worker.py): it runs the vision tower on as many of the largest images as fit into one step,
-then the text model on a full step, then chooses a token for as many requests as it serves at once. The three
-follow one another, so the largest counts. All figures are bytes in 16 bit unless they say otherwise.
+vLLM works in steps, and measures the largest one before it takes what is left for the KV cache
+(`determine_available_memory` in vllm/v1/worker/gpu_worker.py): it runs the vision tower on as many of the
+largest images as fit into one step, then the text model on a full step, then chooses a token for as many
+requests as it serves at once. The three follow one another, so the largest counts. Transformers reads a whole
+prompt at once. All figures are bytes in 16 bit unless they say otherwise.
 """
 
 from __future__ import annotations
@@ -47,3 +48,19 @@ def vision_bytes(vision: VisionShape, images: int, cards: int = 1) -> float:
     padded = -(-patches // 8) * 8
     mask = patches * patches * _HALF + (patches * padded * _HALF if padded != patches else 0)
     return mask + patches * (3 * vision.ffn / cards + 4 * vision.hidden) * _HALF
+
+
+def prompt_bytes(model: Model, tokens: int, images: int, linear_bits: float) -> float:
+    """Bytes that Transformers needs to read a prompt of `tokens` with `images` in one go.
+
+    In 4 bits a matrix is unpacked before it is used; the largest one counts. The tower keeps what each of its
+    layers saw (`output_hidden_states` in Mistral3Model.get_image_features).
+    """
+    text, vision = model.text, model.vision
+    unpacked = text.ffn * text.hidden * _HALF if linear_bits < 8 else 0
+    reading = text_bytes(model, tokens)
+    phases = [reading, reading - tokens * text.ffn * _HALF + unpacked]
+    if images and vision:
+        seen = (vision.layers + 1) * images * vision.patches * vision.hidden * _HALF
+        phases.append(vision_bytes(vision, images) + seen)
+    return max(phases)
