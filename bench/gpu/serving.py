@@ -61,6 +61,7 @@ class Warm:
 
     def __init__(self, log: Path, env: dict[str, str]) -> None:
         env = env | {"VLLM_WORKER_MULTIPROC_METHOD": "fork", "HF_HUB_OFFLINE": "1"}
+        env["OMP_NUM_THREADS"] = "1"  # a fork of a process that has computed with more would wait for them
         if (
             found := card.architecture()
         ):  # else flashinfer opens CUDA to ask for it, and forks cannot use that
