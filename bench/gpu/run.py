@@ -34,8 +34,8 @@ TEXT = {
 }
 _MARGIN_S = 12.0
 """Kept at the end for what has to be written and freed."""
-_PATIENCE = 2
-"""A configuration may take so many times what it should, if there is time."""
+_PATIENCE, _LEAST_S = 2, 90
+"""A configuration may take so many times what it should, and so many seconds, if there is time."""
 _FORK = re.compile(
     r"re-initialize CUDA|forked subprocess|CUDA (?:driver )?initiali[sz]ation|CUDA-capable", re.I
 )
@@ -114,7 +114,7 @@ def measure(bench: Bench, asked: Configuration) -> records.Record:
         "commit": records.commit(),
         "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
-    deadline = began + min(bench.left, _PATIENCE * asked.seconds)
+    deadline = began + min(bench.left, max(_PATIENCE * asked.seconds, _LEAST_S))
     with card.watched() as use:
         try:
             act = _serve if asked.engine == "vllm" else _in_process
