@@ -91,9 +91,30 @@ def test_text_only_makes_room_where_the_engine_can_leave_the_tower_out() -> None
     assert 0 < text.find("Q4_K_M", "ollama").memory.vision < both.find("Q4_K_M", "ollama").memory.vision
 
 
-def test_images_take_memory() -> None:
-    few, many = (labkit.plan("H100", images=n).find("BF16", "vllm").memory.vision for n in (1, 10))
-    assert many - few == pytest.approx(9 * 3080 * 5120 * 2 / 2**30)
+def test_images_take_memory_in_transformers_and_none_in_vllm_which_looks_at_as_many_as_a_step_holds() -> None:
+    few, many = (labkit.plan("H100", images=n) for n in (1, 10))
+    in_vllm, in_transformers = (
+        many.find("BF16", engine).memory.total - few.find("BF16", engine).memory.total
+        for engine in ("vllm", "transformers")
+    )
+    square = (10 * 110**2) ** 2 * 2 / 2**30  # one mask for the patches of all images
+    assert in_vllm == 0 and in_transformers == pytest.approx(square, rel=0.2)
+
+
+def test_transformers_reads_a_long_prompt_at_once_and_needs_more_than_its_cache() -> None:
+    short, long = (
+        labkit.plan("H100", context=n, vision=False).find("BF16", "transformers") for n in (1024, 65536)
+    )
+    cache = long.memory.kv_cache - short.memory.kv_cache
+    assert long.memory.total - short.memory.total > 2 * cache
+
+
+def test_a_small_card_takes_smaller_steps_so_less_memory_to_work_in() -> None:
+    small, large, a100 = (
+        labkit.plan(card).find("W4A16", "vllm").memory.overhead for card in ("A6000", "H100", "A100 80GB")
+    )
+    assert large - small == pytest.approx(1.05, abs=0.05) and a100 == small
+    assert labkit.plan("H100", vision=False).find("W4A16", "vllm").memory.overhead < large
 
 
 def test_three_cards_do_not_share_eight_heads() -> None:

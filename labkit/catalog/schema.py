@@ -32,11 +32,18 @@ class Card(_Entry):
 
 
 class ShareOfCard(_Entry):
-    """How much of a card an engine takes, for cards up to `up_to_gib` (None: any)."""
+    """How much of a card an engine takes, and how large its steps are by default."""
 
     up_to_gib: Size | None = None
+    """For cards up to this size; None: any."""
+    cards: tuple[str, ...] = ()
+    """For these cards alone, by the catalog's names; empty: all of that size."""
     share: Annotated[float, Field(gt=0, le=1)]
     flags: str = ""
+    step_tokens: Count | None = None
+    """The most tokens that are computed at once; None: not known, `overhead_gib` is for all of it."""
+    sequences: Count | None = None
+    """The most requests that are served at once."""
 
 
 class Engine(_Entry):
@@ -52,19 +59,26 @@ class Engine(_Entry):
     sizes: tuple[ShareOfCard, ...]
     graphs_gib: Annotated[float, Field(ge=0)]
     overhead_gib: Annotated[float, Field(ge=0)]
+    whole_prompt: bool = False
+    """Whether it reads a prompt and its images all at once, and not in steps."""
     measured: bool
     """Whether the two figures were measured; estimates are marked in the plan."""
     source: str
 
     @model_validator(mode="after")
     def _last_is_for_any_card(self) -> Self:
-        if not self.sizes or self.sizes[-1].up_to_gib is not None:
-            raise ValueError("the last of `sizes` must have no up_to_gib")
+        if not self.sizes or self.sizes[-1].up_to_gib is not None or self.sizes[-1].cards:
+            raise ValueError("the last of `sizes` must be for any card: no up_to_gib, no cards")
         return self
 
-    def share_of(self, memory_gib: float) -> ShareOfCard:
-        """The line of `sizes` for a card with `memory_gib`."""
-        return next(size for size in self.sizes if size.up_to_gib is None or memory_gib <= size.up_to_gib)
+    def share_of(self, memory_gib: float, name: str = "") -> ShareOfCard:
+        """The line of `sizes` for a card with `memory_gib` that the catalog calls `name`."""
+        return next(
+            size
+            for size in self.sizes
+            if (size.up_to_gib is None or memory_gib <= size.up_to_gib)
+            and (not size.cards or name in size.cards)
+        )
 
 
 class TextShape(_Entry):
@@ -118,9 +132,13 @@ class VisionShape(_Entry):
     def parameters(self, text_hidden: int) -> int:
         """All weights: patches, layers, norms, merger, projector."""
         layer = 4 * self.hidden**2 + 3 * self.hidden * self.ffn + 2 * self.hidden
+        return self.layers * layer + self.around_the_layers(text_hidden)
+
+    def around_the_layers(self, text_hidden: int) -> int:
+        """Weights of patches, merger and projector. Cards that share the layers hold these whole, each."""
         patches = self.channels * self.patch**2 * self.hidden + self.hidden
         merger = self.hidden + self.merge**2 * self.hidden**2
-        return self.layers * layer + patches + merger + self.hidden * text_hidden + text_hidden**2
+        return patches + merger + self.hidden * text_hidden + text_hidden**2
 
     @property
     def patches(self) -> int:
@@ -200,9 +218,12 @@ class Model(_Entry):
         """All weights, computed from the shape."""
         return self.text.matrices + self.text.embeddings + self.text.norms + self.vision_parameters
 
-    def vision_weights(self, variant: str) -> float:
-        """Bytes of the vision tower's weights in `variant`."""
-        return self.vision_parameters * self.variants[variant].bits.vision / 8
+    def vision_weights(self, variant: str, cards: int = 1) -> float:
+        """Bytes of the vision tower's weights in `variant`, on all of `cards` that share its layers."""
+        if not self.vision:
+            return 0.0
+        again = (cards - 1) * self.vision.around_the_layers(self.text.hidden)
+        return (self.vision_parameters + again) * self.variants[variant].bits.vision / 8
 
     def weights(self, variant: str) -> float:
         """Bytes of all weights in `variant`: as measured or published, else computed (norms in 16 bit)."""

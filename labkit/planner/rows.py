@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from bisect import bisect_right
+from dataclasses import dataclass, replace
 
 from labkit import catalog
-from labkit.catalog.schema import Model, RecipeEntry
+from labkit.catalog.schema import Model, RecipeEntry, ShareOfCard
 from labkit.planner.cards import Cards
+from labkit.planner.working import prompt_bytes, step_bytes
 
 GIB = 2**30
 BLOCK = 16
 """vLLM hands out its cache in blocks of this many tokens."""
+_MOST_BLOCKS = 2**18
 _SECONDS_A_DAY = 24 * 60 * 60
 
 TEXT = {
@@ -27,13 +30,16 @@ TEXT = {
 
 @dataclass(frozen=True)
 class Memory:
-    """GiB on all cards together. `weights` are the text's; the vision tower's stand under `vision`."""
+    """GiB on all cards together."""
 
     weights: float
+    """The text's."""
     kv_cache: float
     vision: float
+    """The vision tower's weights, and what it computes with where `overhead` does not say it."""
     graphs: float
     overhead: float
+    """CUDA's libraries, and for vLLM the largest step at work."""
 
     @property
     def total(self) -> float:
@@ -48,6 +54,19 @@ class Need:
     users: int = 1
     images: int = 0
     vision: bool = True
+
+
+@dataclass(frozen=True)
+class Told:
+    """What an engine was told beside the recipe, where it is not the catalog's default (None)."""
+
+    share: float | None = None
+    """Of a card's memory."""
+    step_tokens: int | None = None
+    sequences: int | None = None
+    graphs: bool = True
+    kv_bytes: float = 2
+    """Of one number in the KV cache."""
 
 
 @dataclass(frozen=True)
@@ -81,19 +100,33 @@ class Row:
     """Whether graphs and overhead come from a measured run (one card); else they are estimates."""
 
 
-def row(model: Model, recipe: RecipeEntry, cards: Cards, need: Need, ram_gib: float | None = None) -> Row:
+def row(
+    model: Model,
+    recipe: RecipeEntry,
+    cards: Cards,
+    need: Need,
+    ram_gib: float | None = None,
+    told: Told | None = None,
+) -> Row:
     """`recipe` of `model` on `cards`. `ram_gib`: free memory of the machine, for a recipe on its CPU."""
     engine = catalog.engines()[recipe.engine]
+    told = told or Told()
     on_cpu = recipe.device == "cpu"
     count = 1 if on_cpu else max(cards.count, 1)
-    size = engine.share_of(cards.memory_gib)
-    budget = ram_gib if on_cpu else size.share * cards.total_gib
-    memory = _memory(model, recipe, count, need)
+    size = engine.share_of(cards.memory_gib, cards.name)
+    budget = ram_gib if on_cpu else (told.share or size.share) * cards.total_gib
+    memory = _memory(model, recipe, count, need, size, told)
     fixed = memory.total - memory.kv_cache
-    token_gib = model.text.kv_bytes() / GIB
+    token_gib = model.text.kv_bytes(told.kv_bytes) / GIB
     room = max(0.0, (budget if budget is not None else memory.total) - fixed)
     why = _why_not(model, recipe, cards, need, memory, budget)
     kv_tokens = int(room / token_gib) // BLOCK * BLOCK
+    if engine.whole_prompt and budget is not None:  # a longer prompt needs more than its cache
+
+        def total(blocks: int) -> float:
+            return _memory(model, recipe, count, replace(need, context=blocks * BLOCK), size, told).total
+
+        kv_tokens = max(0, bisect_right(range(_MOST_BLOCKS), budget, key=total) - 1) * BLOCK * need.users
     bandwidth = None if on_cpu or not cards.bandwidth_gb_s else cards.bandwidth_gb_s * 1e9
     together = count if engine.splits == "tensor" else 1
     ceiling = bandwidth * together / (memory.weights * GIB) if bandwidth else None
@@ -119,22 +152,30 @@ def row(model: Model, recipe: RecipeEntry, cards: Cards, need: Need, ram_gib: fl
     )
 
 
-def _memory(model: Model, recipe: RecipeEntry, count: int, need: Need) -> Memory:
-    """The parts. With tensor parallelism each card holds a whole vision tower, so it is counted on each."""
+def _memory(
+    model: Model, recipe: RecipeEntry, count: int, need: Need, size: ShareOfCard, told: Told
+) -> Memory:
+    """The parts. With tensor parallelism each card computes, so what that needs is counted on each."""
     engine = catalog.engines()[recipe.engine]
-    tower = model.vision_weights(recipe.variant)
-    vision = 0.0
-    if model.vision and (need.vision or not engine.flags_text_only):
-        vision += tower * (count if engine.splits == "tensor" else 1)
-    if model.vision and need.vision:
+    on_cpu = recipe.device == "cpu"
+    times = count if engine.splits == "tensor" else 1
+    loaded = need.vision or not engine.flags_text_only
+    vision, working = model.vision_weights(recipe.variant, times) if loaded else 0.0, 0.0
+    if size.step_tokens and size.sequences and not on_cpu:
+        tokens, sequences = told.step_tokens or size.step_tokens, told.sequences or size.sequences
+        working = step_bytes(model, tokens, sequences, need.vision, times) * times
+    elif engine.whole_prompt:
+        images = max(need.images, 1) if need.vision and model.vision else 0
+        working = prompt_bytes(model, need.context, images, model.variants[recipe.variant].bits.linear)
+    elif model.vision and need.vision:
         kept = max(need.images, 1) * model.vision.image_tokens * model.text.hidden * 2
-        vision += (model.vision.working_bytes + kept) * (count if engine.splits == "tensor" else 1)
+        vision += (model.vision.working_bytes + kept) * times
     return Memory(
-        weights=(model.weights(recipe.variant) - tower) / GIB,
-        kv_cache=need.users * need.context * model.text.kv_bytes() / GIB,
+        weights=(model.weights(recipe.variant) - model.vision_weights(recipe.variant)) / GIB,
+        kv_cache=need.users * need.context * model.text.kv_bytes(told.kv_bytes) / GIB,
         vision=vision / GIB,
-        graphs=0.0 if recipe.device == "cpu" else engine.graphs_gib * count,
-        overhead=engine.overhead_gib * count,
+        graphs=0.0 if on_cpu or not told.graphs else engine.graphs_gib * count,
+        overhead=engine.overhead_gib * count + working / GIB,
     )
 
 

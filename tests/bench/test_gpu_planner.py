@@ -1,0 +1,92 @@
+"""The planner held against what was measured: at most 3 % off, recomputed from the committed records."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.gpu import against, engine_log, records, report
+from bench.gpu.against import Compared
+from labkit.errors import LabkitError
+from tests.bench.test_gpu_log import GPU
+
+MOST = 0.03
+RECORDS = records.committed()
+COMPARED = [found for record in RECORDS if (found := against.compare(record))]
+
+
+@pytest.mark.parametrize("found", COMPARED, ids=lambda found: found.name)
+def test_the_total_is_within_3_percent(found: Compared) -> None:
+    assert abs(found.total_error) <= MOST, (
+        f"{found.planned_total:.2f} GiB planned, {found.total:.2f} measured"
+    )
+
+
+@pytest.mark.parametrize("found", [each for each in COMPARED if each.kv_tokens], ids=lambda found: found.name)
+def test_the_room_for_the_conversation_is_within_3_percent(found: Compared) -> None:
+    error = found.kv_error
+    assert error is not None and abs(error) <= MOST, (
+        f"{found.planned_kv_tokens:,} tokens planned, {found.kv_tokens:,} measured"
+    )
+
+
+@pytest.mark.skipif(not RECORDS, reason="no records are committed yet")
+def test_there_are_enough_of_them_and_no_stream_is_faster_than_the_ceiling() -> None:
+    assert len(COMPARED) >= 15
+    shares = [found.share_of_ceiling for found in COMPARED if found.share_of_ceiling]
+    assert shares and max(shares) <= 1
+
+
+@pytest.mark.skipif(not RECORDS, reason="no records are committed yet")
+def test_the_page_is_made_of_the_committed_records(tmp_path: Path) -> None:
+    page = report.write(docs=tmp_path)
+    assert page.read_text() == (report.DOCS / "measured.md").read_text()
+
+
+def a_record(**more: Any) -> dict[str, Any]:
+    """A record as the run writes it, with the log of test_gpu_log.py."""
+    asked = {"name": "x", "about": "y", "variant": "BF16", "priority": 1, "seconds": 1, "utilization": 0.9}
+    return {
+        "name": "x",
+        "status": "measured",
+        "configuration": asked | {"baseline": None, "context": 32768, "engine": "vllm"},
+        "machine": {"gpus": ["NVIDIA H100 80GB HBM3"], "memory_gib": 79.65, "driver": "580"},
+        "versions": {"vllm": "0.24.0"},
+        "copy_gb_s": 3000.0,
+        "command": "python -m vllm --gpu-memory-utilization 0.90",
+        "at": "2026-11-25T00:00:00Z",
+        "nvml": {"before_gib": [0.5], "peak_gib": [75.0], "taken_gib": [74.5]},
+        "memory": engine_log.numbers(GPU),
+        "ready_s": 97.0,
+        "speeds": [
+            {"streams": 1, "per_token_ms": 17.65, "per_token_p95_ms": 18.0, "tokens_per_s": 56.5}
+            | {"first_token_ms": 30.0, "first_token_p95_ms": 31.0}
+        ],
+    } | more
+
+
+def test_a_record_beside_the_plan() -> None:
+    found = against.compare(a_record())
+    assert found is not None and found.kv_error is not None
+    assert found.total == pytest.approx(71.26, abs=0.02)
+    assert abs(found.total_error) < MOST and abs(found.kv_error) < MOST
+    assert found.share_of_ceiling == pytest.approx(17.65e-3**-1 / (3000e9 / (43.94 * 2**30)), rel=0.01)
+
+
+def test_a_wrong_plan_is_seen() -> None:
+    memory = engine_log.numbers(GPU.replace("155,216", "165,216"))
+    found = against.compare(a_record(memory=memory))
+    assert found is not None and found.kv_error is not None and abs(found.kv_error) > MOST
+    assert against.compare(a_record(status="failed")) is None
+
+
+def test_the_page_has_a_row_for_each(tmp_path: Path) -> None:
+    with pytest.raises(LabkitError, match="no records yet"):
+        report.write(tmp_path, tmp_path)
+    failed = a_record(name="z", status="failed", why="ValueError: No | memory", diagnosis=None)
+    (tmp_path / "one.json").write_text(records.json.dumps([a_record(), failed]))
+    page = report.write(tmp_path, tmp_path).read_text()
+    assert page.count("| `x`") == 4 and "No \\| memory" in page
+    assert (tmp_path / "measured" / "memory.svg").exists() and "155,216" in page
