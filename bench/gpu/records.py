@@ -49,9 +49,11 @@ def machine_of(machine: Machine) -> dict[str, Any]:
 
 
 def commit() -> str | None:
-    """The commit that was measured; outside a repository, what BENCH_COMMIT says."""
+    """The commit that was measured: what BENCH_COMMIT says (for a copy of the files), else what git says."""
+    if said := os.environ.get("BENCH_COMMIT"):
+        return said
     done = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True)
-    return done.stdout.strip() or os.environ.get("BENCH_COMMIT")
+    return done.stdout.strip() or None
 
 
 def save(records: list[Record], logs: Path, *folders: Path) -> None:
