@@ -41,7 +41,7 @@ def draw(found: list[Record], folder: Path) -> dict[str, Path]:
 def _memory(found: list[Record], path: Path) -> Path:
     from matplotlib import pyplot
 
-    figure, axes = pyplot.subplots(figsize=(9, 0.6 + 0.28 * len(found)), layout="constrained")
+    figure, axes = pyplot.subplots(figsize=(9, 0.9 + 0.28 * len(found)), layout="constrained")
     names = [each["name"] for each in found]
     left = [0.0] * len(found)
     for key, (label, colour) in PARTS.items():
@@ -50,7 +50,7 @@ def _memory(found: list[Record], path: Path) -> Path:
         left = [start + width for start, width in zip(left, widths, strict=True)]
     axes.invert_yaxis()
     axes.set_title(TEXT["memory"])
-    axes.legend(frameon=False, ncols=len(PARTS), loc="upper center", bbox_to_anchor=(0.5, -0.06))
+    figure.legend(frameon=False, ncols=len(PARTS), loc="outside lower center")
     return _save(figure, axes, path)
 
 
