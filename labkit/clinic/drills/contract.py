@@ -109,6 +109,7 @@ class Drill(ABC):
         self._check_open()
         self.seen = self._tried()
         if self.seen.ok:
+            self.close()
             raise LabkitError(TEXT["no_fault"].format(name=self.name))
         return self.seen
 
@@ -130,11 +131,7 @@ class Drill(ABC):
     def cure(self) -> Verdict:
         """Mend it, and try again: `healed` says whether it works now."""
         self._check_open()
-        try:
-            self.mend()
-            tried = self._tried()
-        finally:
-            self.show.close()
+        tried = self._tried(mended=True)
         self.healed = tried.ok
         text = " ".join(tried.text.split())[:300]
         return Verdict(
@@ -147,9 +144,15 @@ class Drill(ABC):
             self._open = False
             self.stage.close()
 
-    def _tried(self) -> Outcome:
+    def _tried(self, mended: bool = False) -> Outcome:
+        """Interrupted or failed, the drill is over, and nothing of it stays."""
         try:
+            if mended:
+                self.mend()
             tried = self.attempt()
+        except BaseException:
+            self.close()
+            raise
         finally:
             self.show.close()
         return Outcome(tried.ok, _readable(tried.text))
