@@ -121,7 +121,7 @@ def _descendants() -> list[psutil.Process]:
 def test_names_are_many_and_causes_are_in_the_catalog() -> None:
     known = catalog.symptoms()
     assert len(drills.names()) >= 15
-    for each in drills._DRILLS:
+    for each in drills.known().values():
         assert each.symptom in each.choices
         assert len(set(each.choices)) == len(each.choices) >= 3
         assert set(each.choices) <= set(known), each.name

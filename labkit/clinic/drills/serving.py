@@ -74,6 +74,11 @@ class _Server(Drill):
             return Outcome(False, self.words(self.playing.said))
         return self.use(self.playing.session)
 
+    @property
+    def log(self) -> str:
+        """All that the server with the fault has written; "" before it was started."""
+        return self.playing.said if self.playing else ""
+
     def use(self, live: Session) -> Outcome:
         """What is tried on the server."""
         return asked(live)
