@@ -9,8 +9,6 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-import psutil
-
 from labkit.clinic.secrets import without_secrets
 from labkit.engines import process
 
@@ -39,7 +37,7 @@ def run(
         errors="replace",
         start_new_session=True,
     )
-    born = psutil.Process(child.pid).create_time()
+    born = process.born(child.pid)
     over = threading.Event()
     ended: list[bool] = []
 

@@ -342,7 +342,9 @@ def test_a_drill_that_was_cut_short_is_cleared_away(lab_home: Path) -> None:
     folder.mkdir(parents=True)
     sleep = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], start_new_session=True)
     born = psutil.Process(sleep.pid).create_time()
-    (folder / "stage.json").write_text(json.dumps({"owner": [1, 1.0], "started": [[sleep.pid, born]]}))
+    (folder / "stage.json").write_text(
+        json.dumps({"owner": [2**22 - 1, 1.0], "started": [[sleep.pid, born]]})
+    )
     assert _of(iter(clinic.doctor().findings), "drills").level == "note"
     assert sleep.wait(10) in (-signal.SIGTERM, -signal.SIGKILL)
     assert not process.alive(sleep.pid, born)

@@ -69,7 +69,7 @@ class Stage:
         self.show = show or Progress(on=False)
         self.folder = _folder() / f"{name}-{os.getpid()}-{time.time_ns() % 10**9}"
         self.folder.mkdir(parents=True)
-        self._owner = (os.getpid(), psutil.Process().create_time())
+        self._owner = (os.getpid(), process.born(os.getpid()))
         self._started: list[tuple[int, float]] = []
         self._mounts: list[str] = []
         self._write()
