@@ -418,7 +418,9 @@ def test_our_own_secrets_are_taken_out(lab_home: Path, monkeypatch: pytest.Monke
     assert without_secrets(text) == "… … ~/x"
 
 
-@pytest.mark.parametrize("text", ["api_key='EMPTY'", "the token of the API", "http://127.0.0.1:8000/v1"])
+@pytest.mark.parametrize(
+    "text", ["api_key='EMPTY'", "api_key=session.api_key", "the token of the API", "http://127.0.0.1:8000/v1"]
+)
 def test_harmless_words_stay(text: str) -> None:
     assert without_secrets(text) == text
 
