@@ -91,7 +91,7 @@ class _Server(Drill):
 
     def mend(self) -> None:
         if self.playing:
-            process.end(self.playing.pid, self.playing.born)
+            process.end(self.playing.pid, self.playing.born, grace_s=3)  # a frozen engine hears nothing
         self.cured_with = self.stage.healthy()
 
 
