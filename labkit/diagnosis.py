@@ -87,6 +87,8 @@ class Diagnosis:
     def __str__(self) -> str:
         return "\n".join(text for _, text in self._lines())
 
+    __repr__ = __str__
+
     def _repr_markdown_(self) -> str:
         from labkit.display import no_formula
 

@@ -41,6 +41,8 @@ class Outcome:
     def __str__(self) -> str:
         return f"{TEXT['seen']}\n{self.text}"
 
+    __repr__ = __str__
+
     def _repr_html_(self) -> str:
         return f"<p>{TEXT['seen']}</p><pre>{html.escape(self.text)}</pre>"
 
@@ -54,6 +56,8 @@ class Verdict:
 
     def __str__(self) -> str:
         return self.sentence
+
+    __repr__ = __str__
 
     def _repr_markdown_(self) -> str:
         return no_formula(self.sentence)

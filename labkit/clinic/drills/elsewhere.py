@@ -20,7 +20,7 @@ TEXT = {
     "loaded": "the model loads: {last}",
     "written": "{size:.0f} MB written",
     "no_standin": "The stand-in for Ollama does not answer. Its log: {log}",
-    "preparing": "running your code: {seconds:.0f} s",
+    "running": "running a few lines of Python",
 }
 _TAG = "mistral-small3.1"
 _CODE_S = 240
@@ -146,7 +146,7 @@ class _Code(Drill):
         pid, born = self.stage.spawn((sys.executable, "-c", code), env, log)
         began = time.monotonic()
         while process.alive(pid, born):
-            self.show.update(TEXT["preparing"].format(seconds=time.monotonic() - began))
+            self.show.update(TEXT["running"])
             if time.monotonic() - began > _CODE_S:
                 process.end(pid, born)
             time.sleep(0.2)
