@@ -19,7 +19,7 @@ pytestmark = [
     pytest.mark.engine,
 ]
 
-CELL = "from labkit.widgets.doctor import Doctor\n\nDoctor()"
+CELL = "from labkit.widgets.doctor import Doctor; Doctor()"
 SLOW_MS = 90_000
 
 
