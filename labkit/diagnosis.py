@@ -1,4 +1,7 @@
-"""From an error, a log or a pasted message to its cause and its cure: `labkit.diagnose`."""
+"""From an error, a log or a pasted message to its cause and its cure: `labkit.diagnose`.
+
+It stands right of the catalog and left of the engines: they and the session end their errors by it.
+"""
 
 from __future__ import annotations
 
@@ -84,6 +87,8 @@ class Diagnosis:
     def __str__(self) -> str:
         return "\n".join(text for _, text in self._lines())
 
+    __repr__ = __str__
+
     def _repr_markdown_(self) -> str:
         from labkit.display import no_formula
 
@@ -120,6 +125,21 @@ def diagnose(what: BaseException | str | Path) -> Diagnosis:
         raise LabkitError(TEXT["empty"])
     found = sorted(_found(text), key=lambda each: each[:2])
     return Diagnosis(tuple(cause for rank, _, cause in found if rank == found[0][0]))
+
+
+def with_cure(sentence: str, said: BaseException | str, otherwise: str = "") -> str:
+    """`sentence`, which quotes what a program said, with the cause and the cure of it at its end.
+
+    The one place where labkit's own errors ask the catalog. said: all that the program said, or what was
+    raised. otherwise: how the sentence ends where no cause is known, or where it says the cure already.
+    """
+    try:
+        cause = diagnose(said).cause
+    except LabkitError:  # it said nothing
+        cause = None
+    if cause is None or cause.fix.rstrip(".") in sentence:
+        return f"{sentence} {otherwise}".rstrip()
+    return f"{sentence} {cause.sentence}"
 
 
 def _rank(symptom: Symptom) -> int:

@@ -23,7 +23,7 @@ class Server:
 
     pid: int
     create_time: float
-    """When the process was born, seconds since 1970: tells it from a later one with the same pid."""
+    """When the process was born (engines/process.py counts): tells it from a later one with the same pid."""
     port: int
     key: str
     model: str

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from labkit.diagnosis import with_cure
 from labkit.display import Panel, in_notebook
 
 TEXT = {
@@ -16,8 +17,8 @@ TEXT = {
     "(or `labkit up`), then ask again.",
     "silent": "The server has sent nothing for too long, so this answer was given up; what had come is kept. "
     "`labkit status` says how it is.",
-    "failed": "The engine failed in mid-answer ({why}); what had come is kept. `labkit logs` says more; "
-    "labkit.start() starts it again if need be.",
+    "failed": "The engine failed in mid-answer ({why}); what had come is kept.",
+    "failed_more": "`labkit logs` says more; labkit.start() starts it again if need be.",
     "cut": "The answer ended too early, without a last word from the server; what had come is kept. "
     "`labkit status` says how it is.",
     "stopped": "You stopped this answer; what had come is kept.",
@@ -227,7 +228,8 @@ class Reply:
         except openai.APIConnectionError:
             self._end(TEXT["lost"])
         except openai.APIError as error:
-            self._end(TEXT["failed"].format(why=error.message.rstrip(".")))
+            sentence = TEXT["failed"].format(why=error.message.rstrip("."))
+            self._end(with_cure(sentence, error, TEXT["failed_more"]))
         except KeyboardInterrupt:
             self._end(TEXT["stopped"])
             self._told = True

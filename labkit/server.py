@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 from labkit import home
@@ -31,7 +30,7 @@ def status(ping_s: float = 5.0) -> Status:
         return Status("none", TEXT["none"])
     why = ping(server, ping_s)
     state = "ready" if why is None else "broken" if server.ready else "loading"
-    uptime = time.time() - server.create_time
+    uptime = process.uptime_s(server.pid)
     memory = process.memory_bytes(server.pid, server.create_time) / GIB
     message = TEXT[state].format(
         model=server.model,

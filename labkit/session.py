@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from labkit import home, running
+from labkit.diagnosis import with_cure
 from labkit.display import Progress
 from labkit.engines import process
 from labkit.errors import LabkitError
@@ -32,9 +33,9 @@ TEXT = {
     "server; for another, pass api_key=...",
     "model": "The server at {url} does not know the model {model!r}. It serves: {known}.",
     "path": "There is no chat at {url}: the address should end in /v1.",
-    "request": "The server did not accept the request: {why}",
-    "failed": "The server failed (HTTP {status}): {why}. `labkit logs` says more; "
-    "labkit.start() starts it again if need be.",
+    "request": "The server did not accept the request: {why}.",
+    "failed": "The server failed (HTTP {status}): {why}.",
+    "failed_more": "`labkit logs` says more; labkit.start() starts it again if need be.",
     "none": "No server is running, and LABKIT_URL is not set. Start one with labkit.start() "
     "(or `labkit up`), or name one: labkit.connect(url=...).",
     "no_models": "The server at {url} serves no model.",
@@ -275,9 +276,9 @@ def _explained(session: Session) -> Iterator[None]:
     except openai.NotFoundError:
         raise LabkitError(_not_found(session)) from None
     except openai.APIStatusError as error:
-        text = "request" if error.status_code < 500 else "failed"
-        why = _reason(error).rstrip(".")
-        raise LabkitError(TEXT[text].format(status=error.status_code, why=why)) from None
+        text, more = ("request", "") if error.status_code < 500 else ("failed", TEXT["failed_more"])
+        sentence = TEXT[text].format(status=error.status_code, why=_reason(error).rstrip("."))
+        raise LabkitError(with_cure(sentence, error, more)) from None
 
 
 def _reason(error: openai.APIStatusError) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from labkit import catalog, home
+from labkit.diagnosis import with_cure
 from labkit.display import Progress
 from labkit.engines import ports, process, vllm
 from labkit.engines.recipe import GUIDE_CONTEXT, Recipe, recipe_for, recipe_for_variant
@@ -46,9 +47,10 @@ TEXT = {
     "Run ./setup.sh --cpu for the CPU build.",
     "variant_gpu": "The variant {variant} needs an NVIDIA GPU, and none was found. {problem}Rehearse with "
     "labkit.start(), which takes the pocket twin; labkit.plan() says which GPU holds {variant}.",
-    "cannot": "The server cannot be started here: {why}. (`labkit` keeps its files in ~/.labkit; "
-    "LABKIT_HOME names another folder.)",
-    "died": "The server ended while it was {stage}: {why}. The whole log: {log}",
+    "cannot": "The server cannot be started here: {why}.",
+    "cannot_more": "(`labkit` keeps its files in ~/.labkit; LABKIT_HOME names another folder.)",
+    "died": "The server ended while it was {stage}: {why}.",
+    "log": "The whole log: {log}",
     "no_words": "it said nothing",
     "stopped": "The server was stopped while it was loading. Start it again with labkit.start() "
     "(or `labkit up`).",
@@ -98,7 +100,8 @@ def up(
             show.note(TEXT["left"])
         raise
     except OSError as error:
-        raise disk_full(error, "the server") or LabkitError(TEXT["cannot"].format(why=error)) from error
+        sentence = with_cure(TEXT["cannot"].format(why=error), error, TEXT["cannot_more"])
+        raise disk_full(error, "the server") or LabkitError(sentence) from error
     finally:
         show.close()
     show.done(TEXT["ready"].format(seconds=show.seconds, model=server.model, url=server.url))
@@ -278,4 +281,5 @@ def _died(server: Server) -> LabkitError:
     home.forget()
     log = tail(server.log)
     why = vllm.last_words(log) or TEXT["no_words"]
-    return LabkitError(TEXT["died"].format(stage=vllm.stage(log), why=why.rstrip("."), log=server.log))
+    sentence = TEXT["died"].format(stage=vllm.stage(log), why=why.rstrip("."))
+    return LabkitError(f"{with_cure(sentence, log)} {TEXT['log'].format(log=server.log)}")

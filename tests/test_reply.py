@@ -85,7 +85,7 @@ def test_arguments_that_are_no_object_are_kept_raw(raw: str) -> None:
         (openai.APITimeoutError(request=REQUEST), TEXT["silent"]),
         (
             openai.APIError("EngineCore died.", REQUEST, body=None),
-            TEXT["failed"].format(why="EngineCore died"),
+            f"{TEXT['failed'].format(why='EngineCore died')} {TEXT['failed_more']}",
         ),
         (None, TEXT["cut"]),
     ],

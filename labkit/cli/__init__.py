@@ -6,6 +6,7 @@ Exit codes: 0 done; 1 it failed, and a sentence on stderr says why; 2 wrong use;
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any
 
@@ -21,7 +22,15 @@ from labkit.cli.status import status
 from labkit.cli.up import up
 from labkit.errors import LabkitError
 
-TEXT = {"interrupted": "Interrupted."}
+TEXT = {
+    "interrupted": "Interrupted.",
+    "unexpected": "{kind}: {why}.",
+    "unexpected_more": "That should not happen. `labkit doctor` looks at the machine and the servers; "
+    "where it finds nothing, please report what LABKIT_TRACEBACK=1 in front of the command shows.",
+}
+
+
+_CLICKS_OWN = (click.ClickException, click.exceptions.Exit, click.Abort)
 
 
 class _Group(click.Group):
@@ -36,6 +45,14 @@ class _Group(click.Group):
         except KeyboardInterrupt:
             click.echo(f"\n{TEXT['interrupted']}", err=True)
             sys.exit(130)
+        except Exception as error:
+            if isinstance(error, _CLICKS_OWN) or os.environ.get("LABKIT_TRACEBACK"):
+                raise
+            from labkit.diagnosis import with_cure
+
+            why = TEXT["unexpected"].format(kind=type(error).__name__, why=str(error).rstrip("."))
+            click.echo(f"labkit: {with_cure(why, error, TEXT['unexpected_more'])}", err=True)
+            sys.exit(1)
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})

@@ -21,12 +21,13 @@ _ORDER = ("alarm", "wrong", "note", "well")
 def doctor() -> Report:
     """Look at this machine, its packages and its servers. Takes under 3 s when all is well; never raises."""
     began = time.monotonic()
-    found = [finding for name, check in _checks().items() for finding in _safely(name, check)]
+    found = [finding for name, check in checks().items() for finding in _safely(name, check)]
     found.sort(key=lambda each: _ORDER.index(each.level))
     return Report(tuple(found), time.monotonic() - began)
 
 
-def _checks() -> dict[str, Callable[[], Iterator[Finding]]]:
+def checks() -> dict[str, Callable[[], Iterator[Finding]]]:
+    """What the doctor looks at, in its order."""
     from labkit.clinic import checks_environment, checks_machine, checks_servers
     from labkit.hardware import machine
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -208,10 +209,11 @@ def _listens_outside(connection: Any) -> bool:
 def _program(pid: int) -> str | None:
     """Which of the programs that serve models or notebooks a process is."""
     try:
-        words = " ".join(psutil.Process(pid).cmdline()[:4]).lower()
+        words = [Path(word).name.lower() for word in psutil.Process(pid).cmdline()[:4]]
     except psutil.Error:
         return None
-    return next((title for name, title in _PROGRAMS.items() if name in words), None)
+    named = (title for name, title in _PROGRAMS.items() if any(word.startswith(name) for word in words))
+    return next(named, None)
 
 
 def _open(program: str, port: int) -> bool:

@@ -66,6 +66,8 @@ class Report:
     def __str__(self) -> str:
         return without_secrets("\n".join([*map(str, self.findings), "", self.summary]))
 
+    __repr__ = __str__
+
     def as_json(self) -> str:
         """One JSON object: `well`, `seconds`, and `findings` with the fields of Finding."""
         found: dict[str, Any] = {"well": bool(self), "seconds": round(self.seconds, 2)}

@@ -19,7 +19,7 @@ PATTERNS = (
     r"(?<=Bearer )[A-Za-z0-9._~+/=-]{8,}",
     r"(?<=[?&]token=)[A-Za-z0-9._-]{8,}",
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)",
-    r"(?i)(?<=api_key=)['\"]?(?!EMPTY|None|…)[A-Za-z0-9._-]{12,}",
+    r"(?i)(?<=api_key=)['\"]?(?!EMPTY|None|…)[A-Za-z0-9_-]{12,}(?![\w.])",
     r"(?<=://)[^/@\s:]+:[^/@\s]+(?=@)",
 )
 """What a secret looks like, whoever it belongs to."""

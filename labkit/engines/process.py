@@ -16,7 +16,7 @@ _BORN_TOLERANCE_S = 1.0
 def spawn(argv: tuple[str, ...], env: dict[str, str], log: Path, folder: Path) -> tuple[int, float]:
     """Start a process in a session of its own, which outlives ours; its output goes to `log`.
 
-    Returns its pid and its time of birth. Raises OSError if the log cannot be written.
+    Returns its pid and its birth (see `born`). Raises OSError if the log cannot be written.
     """
     with open(log, "ab") as output:
         process = subprocess.Popen(
@@ -28,20 +28,39 @@ def spawn(argv: tuple[str, ...], env: dict[str, str], log: Path, folder: Path) -
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    born = psutil.Process(process.pid).create_time()
+    birth = born(process.pid)
     # Whoever started a process must wait for it, or it stays a zombie after its end.
     threading.Thread(target=process.wait, daemon=True).start()
-    return process.pid, born
+    return process.pid, birth
+
+
+def born(pid: int) -> float:
+    """When a process was born, in seconds since the machine started; since 1970 where only that is told.
+
+    Since 1970 is reckoned with the present clock: a clock that was put right (as rented machines do after
+    they wake) makes a living server look like somebody else. Raises psutil.Error for a pid of nobody.
+    """
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return int(fields[19]) / os.sysconf("SC_CLK_TCK")
+    except (OSError, IndexError, ValueError):
+        return float(psutil.Process(pid).create_time())
 
 
 def alive(pid: int, create_time: float) -> bool:
     """Whether the very process that was born at `create_time` still runs."""
     try:
-        process = psutil.Process(pid)
-        same = abs(process.create_time() - create_time) < _BORN_TOLERANCE_S
-        return same and process.status() != psutil.STATUS_ZOMBIE
+        return _is_same(pid, create_time) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.Error:
         return False
+
+
+def uptime_s(pid: int) -> float:
+    """For how many seconds a process has run; 0 for a pid of nobody."""
+    try:
+        return max(0.0, time.time() - psutil.Process(pid).create_time())
+    except psutil.Error:
+        return 0.0
 
 
 def family(pid: int, create_time: float) -> list[psutil.Process]:
@@ -51,7 +70,7 @@ def family(pid: int, create_time: float) -> list[psutil.Process]:
     """
     try:
         head = psutil.Process(pid)
-        if abs(head.create_time() - create_time) >= _BORN_TOLERANCE_S:
+        if not _is_same(pid, create_time):
             return []
         found = {head, *head.children(recursive=True)}
     except psutil.Error:
@@ -94,6 +113,12 @@ def memory_bytes(pid: int, create_time: float) -> int:
         except psutil.Error:
             continue
     return total
+
+
+def _is_same(pid: int, create_time: float) -> bool:
+    """create_time: by either count, so that records of other programs are understood."""
+    births = (born(pid), psutil.Process(pid).create_time())
+    return any(abs(each - create_time) < _BORN_TOLERANCE_S for each in births)
 
 
 def _running(process: psutil.Process) -> bool:

@@ -78,5 +78,25 @@ def test_a_pid_that_belongs_to_somebody_else_now_is_left_alone() -> None:
     assert process.end(pid, born) == 0
 
 
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="no /proc here")
+def test_a_clock_that_jumps_changes_nothing(
+    family: tuple[int, float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kernel reckons the moment of its own start anew, with the clock as it is now."""
+    import psutil._pslinux
+
+    now, then = time.time, psutil._pslinux.boot_time()
+    monkeypatch.setattr(psutil._pslinux, "boot_time", lambda: then + 7200)
+    monkeypatch.setattr(time, "time", lambda: now() + 7200)
+    assert process.alive(*family)
+    assert len(process.family(*family)) > 1
+    assert process.uptime_s(family[0]) < 3600
+
+
+def test_a_birth_by_the_calendar_is_understood() -> None:
+    me = psutil.Process()
+    assert process.alive(me.pid, me.create_time())
+
+
 def test_a_pid_of_nobody() -> None:
     assert not process.alive(2**22 + 1, 0.0) and process.end(2**22 + 1, 0.0) == 0

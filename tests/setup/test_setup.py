@@ -179,13 +179,17 @@ def test_two_at_once(course: Course) -> None:
     assert one_sentence(said).startswith("Another ./setup.sh is at work in this folder")
 
 
-@pytest.mark.parametrize("moment", ["ON_VENV", "ON_PIP", "ON_PACKAGES", "ON_LABKIT"])
-def test_interrupted_then_resumed(course: Course, moment: str) -> None:
+@pytest.mark.parametrize(
+    ("moment", "how"),
+    [(each, signal.SIGINT) for each in ("ON_VENV", "ON_PIP", "ON_PACKAGES", "ON_LABKIT")]
+    + [("ON_PACKAGES", signal.SIGTERM)],
+)
+def test_interrupted_then_resumed(course: Course, moment: str, how: signal.Signals) -> None:
     process = course.start(**{moment: "touch $STAGE/there; sleep 30"})
     until = time.monotonic() + 20
     while not (course.base / "there").exists() and time.monotonic() < until:
         time.sleep(0.05)
-    os.killpg(process.pid, signal.SIGINT)
+    os.killpg(process.pid, how)
     said, _ = process.communicate(timeout=10)
     assert process.returncode == 130, said
     assert said.rstrip().endswith("it goes on where it stopped.")

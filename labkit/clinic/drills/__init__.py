@@ -42,8 +42,13 @@ _DRILLS: tuple[type[Drill], ...] = (
 
 
 def names() -> dict[str, str]:
-    """The drills and what the learner tries in each."""
+    """The drills, and what goes wrong in each, in a few words."""
     return {each.name: each.title for each in _DRILLS}
+
+
+def known() -> dict[str, type[Drill]]:
+    """The drills by their names."""
+    return {each.name: each for each in _DRILLS}
 
 
 def drill(name: str, *, progress: bool = True) -> Drill:
@@ -52,7 +57,6 @@ def drill(name: str, *, progress: bool = True) -> Drill:
     progress: say what is happening meanwhile. Raises LabkitError for an unknown name, and where this machine
     cannot play it.
     """
-    for each in _DRILLS:
-        if each.name == name:
-            return each(Progress(progress))
-    raise LabkitError(TEXT["unknown"].format(name=name, known=", ".join(names())))
+    if name not in known():
+        raise LabkitError(TEXT["unknown"].format(name=name, known=", ".join(known())))
+    return known()[name](Progress(progress))

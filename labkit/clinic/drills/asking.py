@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from labkit.clinic.drills.contract import Drill, Outcome
-from labkit.clinic.drills.serving import QUESTION, asked, other_service
+from labkit.clinic.drills.serving import QUESTION, WEATHER, asked, other_service, square
 from labkit.session import Session
 
 TEXT = {
@@ -15,18 +15,18 @@ TEXT = {
 
 
 class _Request(Drill):
-    """`options` spoil the request until it is mended."""
+    """`options` are what the request differs in; they look at `mended`."""
 
     def fault(self) -> None:
         self.live = self.stage.healthy()
         self.mended = False
 
     def options(self) -> dict[str, Any]:
-        """What is wrong with the request."""
+        """What the request says, before the cure and after it."""
         return {}
 
     def attempt(self) -> Outcome:
-        return asked(self.live, **({} if self.mended else self.options()))
+        return asked(self.live, **self.options())
 
     def mend(self) -> None:
         self.mended = True
@@ -36,12 +36,12 @@ class WrongName(_Request):
     name = "wrong-model-name"
     title = "a model that nobody knows"
     story = "The request names the model as the guide does, and the server does not know it."
-    symptom = "wrong-model-name"
-    choices = ("wrong-model-name", "base-url", "wrong-key", "hub-unreachable")
+    symptom = "model-unknown"
+    choices = ("model-unknown", "no-v1", "wrong-key", "hub-unreachable")
     cured = "The request uses the name that the server gives: `client.models.list()`."
 
     def options(self) -> dict[str, Any]:
-        return {"model": "mistralai/Mistral-Small-3.1-24B-Instruct-2503"}
+        return {} if self.mended else {"model": "mistralai/Mistral-Small-3.1-24B-Instruct-2503"}
 
 
 class WrongKey(_Request):
@@ -49,7 +49,7 @@ class WrongKey(_Request):
     title = "a door that stays shut"
     story = "The server is there, and it does not let you in."
     symptom = "wrong-key"
-    choices = ("wrong-key", "connection-refused", "gated-model", "wrong-model-name")
+    choices = ("wrong-key", "connection-refused", "hub-gated", "model-unknown")
     cured = "The request carries the server's own key, as labkit.connect() does."
 
     def attempt(self) -> Outcome:
@@ -61,8 +61,8 @@ class NoV1(_Request):
     name = "base-url"
     title = "the right machine, the wrong address"
     story = "The client has the server's address, and every request is a 404."
-    symptom = "base-url"
-    choices = ("base-url", "wrong-model-name", "other-service", "wrong-key")
+    symptom = "no-v1"
+    choices = ("no-v1", "model-unknown", "other-service", "wrong-key")
     cured = "The address ends in `/v1`."
 
     def attempt(self) -> Outcome:
@@ -74,44 +74,44 @@ class PromptTooLong(_Request):
     name = "prompt-too-long"
     title = "more text than the model may read"
     story = "A whole book goes into one question."
-    symptom = "prompt-beyond-context"
-    choices = ("prompt-beyond-context", "context-beyond-cache", "context-beyond-model", "queue-full")
+    symptom = "prompt-too-long"
+    choices = ("prompt-too-long", "context-over-cache", "context-over-model", "ollama-busy")
     cured = "The text was cut to what fits."
 
     def options(self) -> dict[str, Any]:
-        return {"messages": [{"role": "user", "content": "A page about graphics cards. " * 9000}]}
+        book = "A page about graphics cards. " * 9000
+        return {"messages": [{"role": "user", "content": book[:2000] if self.mended else book}]}
 
 
 class ToolId(_Request):
     name = "tool-call-id"
     title = "the second turn of a tool call"
     story = "The first turn went well. The result of the tool goes back, and the server refuses it."
-    symptom = "tool-call-id"
-    choices = ("tool-call-id", "roles-alternate", "last-message-assistant", "tools-without-parser")
+    symptom = "tool-id"
+    choices = ("tool-id", "roles-alternate", "assistant-last", "tools-without-parser")
     cured = "The id has nine letters or digits, as the model's own ids have."
 
-    def attempt(self) -> Outcome:
-        return asked(self.live, messages=self._turns("a1B2c3D4e" if self.mended else "call_1"))
-
-    def _turns(self, id: str) -> list[dict[str, Any]]:
+    def options(self) -> dict[str, Any]:
+        id = "a1B2c3D4e" if self.mended else "call_1"
         function = {"name": "get_weather", "arguments": '{"city": "Paris"}'}
-        return [
+        turns = [
             {"role": "user", "content": QUESTION},
             {"role": "assistant", "tool_calls": [{"id": id, "type": "function", "function": function}]},
             {"role": "tool", "tool_call_id": id, "content": '{"sky": "clear", "degrees": 21}'},
         ]
+        return {"messages": turns, "tools": [WEATHER]}
 
 
 class LastWord(_Request):
     name = "last-message"
     title = "a conversation that ends with the model"
     story = "The history ends with the model's own answer, and the server refuses it."
-    symptom = "last-message-assistant"
-    choices = ("last-message-assistant", "roles-alternate", "tool-call-id", "prompt-beyond-context")
+    symptom = "assistant-last"
+    choices = ("assistant-last", "roles-alternate", "tool-id", "prompt-too-long")
     cured = "The last message is the user's."
 
     def options(self) -> dict[str, Any]:
-        turns = ("user", "assistant")
+        turns = ("user", "assistant", "user")[: 3 if self.mended else 2]
         return {"messages": [{"role": role, "content": "Hello!"} for role in turns]}
 
 
@@ -119,13 +119,15 @@ class BadImage(_Request):
     name = "bad-image"
     title = "a picture that is none"
     story = "A file called photo.png goes to the model, and the server refuses it."
-    symptom = "bad-image"
-    choices = ("bad-image", "text-only-server", "too-many-images", "prompt-beyond-context")
+    symptom = "image-unreadable"
+    choices = ("image-unreadable", "text-only", "too-many-images", "prompt-too-long")
     cured = "A file that is a picture was sent."
 
     def options(self) -> dict[str, Any]:
         import base64
 
+        if self.mended:
+            return {"image": square()}
         page = base64.b64encode(b"<html>404 Not Found</html>").decode()
         image = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{page}"}}
         return {"messages": [{"role": "user", "content": [image, {"type": "text", "text": "What is it?"}]}]}
@@ -135,8 +137,8 @@ class TooHot(_Request):
     name = "too-hot"
     title = "poor answers"
     story = "The server is well, the question is simple, and the answers are poor: each time another."
-    symptom = "temperature-too-high"
-    choices = ("temperature-too-high", "wrong-model-name", "prompt-beyond-context", "mixed-formats")
+    symptom = "poor-answers"
+    choices = ("poor-answers", "model-unknown", "prompt-too-long", "formats-mixed")
     cured = "The temperature is 0.15, as Mistral advises, and a system prompt says who answers."
     _COUNT = 4
 
@@ -162,7 +164,7 @@ class OtherService(_Request):
     title = "an answer, but from whom?"
     story = "Something answers at the address, and it is not the model."
     symptom = "other-service"
-    choices = ("other-service", "connection-refused", "base-url", "port-taken")
+    choices = ("other-service", "connection-refused", "no-v1", "port-taken")
     cured = "The client has the model's own address."
 
     def fault(self) -> None:

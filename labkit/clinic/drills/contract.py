@@ -41,6 +41,8 @@ class Outcome:
     def __str__(self) -> str:
         return f"{TEXT['seen']}\n{self.text}"
 
+    __repr__ = __str__
+
     def _repr_html_(self) -> str:
         return f"<p>{TEXT['seen']}</p><pre>{html.escape(self.text)}</pre>"
 
@@ -54,6 +56,8 @@ class Verdict:
 
     def __str__(self) -> str:
         return self.sentence
+
+    __repr__ = __str__
 
     def _repr_markdown_(self) -> str:
         return no_formula(self.sentence)
@@ -109,6 +113,7 @@ class Drill(ABC):
         self._check_open()
         self.seen = self._tried()
         if self.seen.ok:
+            self.close()
             raise LabkitError(TEXT["no_fault"].format(name=self.name))
         return self.seen
 
@@ -130,11 +135,7 @@ class Drill(ABC):
     def cure(self) -> Verdict:
         """Mend it, and try again: `healed` says whether it works now."""
         self._check_open()
-        try:
-            self.mend()
-            tried = self._tried()
-        finally:
-            self.show.close()
+        tried = self._tried(mended=True)
         self.healed = tried.ok
         text = " ".join(tried.text.split())[:300]
         return Verdict(
@@ -147,9 +148,15 @@ class Drill(ABC):
             self._open = False
             self.stage.close()
 
-    def _tried(self) -> Outcome:
+    def _tried(self, mended: bool = False) -> Outcome:
+        """Interrupted or failed, the drill is over, and nothing of it stays."""
         try:
+            if mended:
+                self.mend()
             tried = self.attempt()
+        except BaseException:
+            self.close()
+            raise
         finally:
             self.show.close()
         return Outcome(tried.ok, _readable(tried.text))

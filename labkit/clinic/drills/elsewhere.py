@@ -16,11 +16,11 @@ from labkit.engines.vllm import SITE
 from labkit.errors import LabkitError
 
 TEXT = {
-    "ps": "NAME  SIZE  PROCESSOR\n{name}  {size:.1f} GB  {processor}",
+    "ps": "NAME  SIZE  PROCESSOR\n{name}  {size:.2f} GB  {processor}",
     "loaded": "the model loads: {last}",
     "written": "{size:.0f} MB written",
     "no_standin": "The stand-in for Ollama does not answer. Its log: {log}",
-    "preparing": "running your code: {seconds:.0f} s",
+    "running": "running a few lines of Python",
 }
 _TAG = "mistral-small3.1"
 _CODE_S = 240
@@ -68,8 +68,8 @@ class OllamaName(_Ollama):
     name = "ollama-name"
     title = "a model that Ollama does not find"
     story = "You type the model's name as you remember it."
-    symptom = "ollama-model-not-found"
-    choices = ("ollama-model-not-found", "wrong-model-name", "hub-unreachable", "ollama-not-running")
+    symptom = "ollama-model-missing"
+    choices = ("ollama-model-missing", "model-unknown", "hub-unreachable", "ollama-down")
     cured = "The name is that of Ollama's library: `mistral-small3.1`."
 
     def attempt(self) -> Outcome:
@@ -80,8 +80,8 @@ class OllamaImage(_Ollama):
     name = "ollama-image"
     title = "a picture by the wrong door"
     story = "The picture that works with the OpenAI API goes to Ollama's own API."
-    symptom = "ollama-image-data-uri"
-    choices = ("ollama-image-data-uri", "bad-image", "text-only-server", "ollama-model-not-found")
+    symptom = "ollama-image-form"
+    choices = ("ollama-image-form", "image-unreadable", "text-only", "ollama-model-missing")
     cured = "The picture is bare base64, without `data:image/png;base64,` before it."
 
     def attempt(self) -> Outcome:
@@ -110,8 +110,8 @@ class OllamaSpilled(_Ollama):
     title = "a model that has become slow"
     story = "Ollama answers, but a tenth as fast as it should. Nothing says that anything is wrong."
     symptom = "ollama-spilled"
-    choices = ("ollama-spilled", "engine-silent", "queue-full", "temperature-too-high")
-    cured = "A smaller context (`num_ctx`) fits, and the whole model lies on the GPU again."
+    choices = ("ollama-spilled", "engine-silent", "ollama-busy", "poor-answers")
+    cured = "Loaded again where it fits whole; on a real card that is a smaller context (`num_ctx`)."
     vram_share = 0.62
 
     def attempt(self) -> Outcome:
@@ -146,12 +146,14 @@ class _Code(Drill):
         pid, born = self.stage.spawn((sys.executable, "-c", code), env, log)
         began = time.monotonic()
         while process.alive(pid, born):
-            self.show.update(TEXT["preparing"].format(seconds=time.monotonic() - began))
+            self.show.update(TEXT["running"])
             if time.monotonic() - began > _CODE_S:
                 process.end(pid, born)
             time.sleep(0.2)
         said = log.read_text("utf-8", "replace").strip()
-        return Outcome("Traceback" not in said and bool(said), said)
+        if "Traceback" in said or not said:
+            return Outcome(False, said)
+        return Outcome(True, said.splitlines()[-1])
 
     def folder(self) -> Path:
         return Path(self.twin)
@@ -164,8 +166,8 @@ class OldSnippet(_Code):
     name = "old-snippet"
     title = "the guide's Transformers code"
     story = "The guide loads the model with `AutoModelForCausalLM`. Transformers refuses it today."
-    symptom = "old-auto-class"
-    choices = ("old-auto-class", "load-in-4bit", "corrupt-weights", "gated-model")
+    symptom = "causal-lm"
+    choices = ("causal-lm", "load-in-4bit", "weights-cut", "hub-gated")
     cured = "The class is `AutoModelForImageTextToText`: this model sees."
     broken = """
 from transformers import AutoModelForCausalLM
@@ -182,7 +184,7 @@ class FourBit(_Code):
     title = "four bits, as the guide asks for them"
     story = "The guide passes `load_in_4bit=True`. The class does not know it."
     symptom = "load-in-4bit"
-    choices = ("load-in-4bit", "old-auto-class", "no-bitsandbytes", "cuda-out-of-memory")
+    choices = ("load-in-4bit", "causal-lm", "weights-spilled", "card-memory")
     cured = "The wish goes into `quantization_config=BitsAndBytesConfig(load_in_4bit=True, ...)`."
     broken = """
 from transformers import AutoModelForImageTextToText
@@ -201,8 +203,8 @@ class CorruptWeights(_Code):
     name = "corrupt-weights"
     title = "a download that looked complete"
     story = "The files are all there, and the model does not load."
-    symptom = "corrupt-weights"
-    choices = ("corrupt-weights", "mixed-formats", "cuda-out-of-memory", "disk-full")
+    symptom = "weights-cut"
+    choices = ("weights-cut", "formats-mixed", "card-memory", "disk-full")
     cured = "The broken file was fetched again."
     broken = works = OldSnippet.works
 
@@ -221,7 +223,7 @@ class DiskFull(Drill):
     title = "a download that stops in the middle"
     story = "The weights are copied to the rented machine's small disk."
     symptom = "disk-full"
-    choices = ("disk-full", "corrupt-weights", "read-only-home", "too-many-files")
+    choices = ("disk-full", "weights-cut", "read-only", "files-open")
     cured = "The copy went to a larger disk (`df -h` shows which); the half of it was removed."
 
     def fault(self) -> None:

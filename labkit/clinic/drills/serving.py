@@ -35,12 +35,7 @@ WEATHER = {
 }
 _WHERE = re.compile(r"^(\([^)]*pid=\d+\) ?)?(ERROR \d\d-\d\d [\d:.]+ \[[^]]*\] ?)?")
 QUESTION = "What is the weather in Paris?"
-TEXT = {
-    "no_calls": "reply.tool_calls == []\nreply.text == {text!r}",
-    "calls": "reply.tool_calls == {calls}",
-    "answers": "The server answers: {text}",
-    "health": "GET /health: 200\n{error}",
-}
+TEXT = {"health": "GET /health: {status}\n{error}"}
 
 
 def asked(live: Session, image: Picture | None = None, **options: Any) -> Outcome:
@@ -61,7 +56,7 @@ def asked(live: Session, image: Picture | None = None, **options: Any) -> Outcom
 
 
 class _Server(Drill):
-    """A server with a fault in its command; the cure is one with the right flags."""
+    """A server with a fault in its command; the cure is a server with the right one."""
 
     def fault(self) -> None:
         self.cured_with: Session | None = None
@@ -79,6 +74,11 @@ class _Server(Drill):
             return Outcome(False, self.words(self.playing.said))
         return self.use(self.playing.session)
 
+    @property
+    def log(self) -> str:
+        """All that the server with the fault has written; "" before it was started."""
+        return self.playing.said if self.playing else ""
+
     def use(self, live: Session) -> Outcome:
         """What is tried on the server."""
         return asked(live)
@@ -91,37 +91,41 @@ class _Server(Drill):
 
     def mend(self) -> None:
         if self.playing:
-            process.end(self.playing.pid, self.playing.born)
+            process.end(self.playing.pid, self.playing.born, grace_s=3)  # a frozen engine hears nothing
         self.cured_with = self.stage.healthy()
 
 
 class ToolsEmpty(_Server):
     name = "tools-empty"
     title = "function calls that never come"
-    story = (
-        "The server answers, but a question that needs a tool brings no call: `reply.tool_calls` is empty."
-    )
-    symptom = "tools-unparsed"
-    choices = ("tools-unparsed", "tools-without-parser", "model-without-tools", "wrong-model-name")
-    cured = "The server was started with `--tool-call-parser mistral --enable-auto-tool-choice`."
+    story = "The server answers, but a question that needs a tool brings no call: `tool_calls` is empty."
+    symptom = "tools-as-text"
+    choices = ("tools-as-text", "tools-without-parser", "ollama-no-tools", "model-unknown")
+    cured = "The server has `--tool-call-parser mistral --enable-auto-tool-choice`."
 
     def start(self) -> Playing:
         return self.stage.serve(lambda recipe: recipe, "--tool-call-parser", "--enable-auto-tool-choice")
 
     def use(self, live: Session) -> Outcome:
-        reply = live.chat(QUESTION, tools=[WEATHER], max_tokens=80)
-        if calls := reply.tool_calls:
-            return Outcome(True, TEXT["calls"].format(calls=calls))
-        return Outcome(False, TEXT["no_calls"].format(text=reply.text))
+        """By the plain client: what comes back is the message itself, as a program gets it."""
+        reply: Any = live.client.chat.completions.create(
+            model=live.model,
+            messages=compose(QUESTION),  # type: ignore[arg-type]
+            tools=[WEATHER],  # type: ignore[list-item]
+            temperature=0.15,
+            max_tokens=80,
+        )
+        message = reply.choices[0].message
+        return Outcome(bool(message.tool_calls), repr(message))
 
 
 class ParserFlag(_Server):
     name = "parser-flag"
     title = "a server that ends before it begins"
     story = "`--enable-auto-tool-choice` is on the command line, and the server ends at once."
-    symptom = "auto-tools-without-parser"
-    choices = ("auto-tools-without-parser", "tools-without-parser", "images-flag", "port-taken")
-    cured = "`--tool-call-parser mistral` was added."
+    symptom = "tool-choice-alone"
+    choices = ("tool-choice-alone", "tools-without-parser", "images-flag", "port-taken")
+    cured = "The server has `--tool-call-parser mistral` as well."
 
     def start(self) -> Playing:
         return self.stage.serve(lambda recipe: recipe, "--tool-call-parser")
@@ -132,8 +136,8 @@ class ImagesFlag(_Server):
     title = "the guide's own flag, refused"
     story = "The guide's command says `--limit-mm-per-prompt image=10`. Today's vLLM does not start with it."
     symptom = "images-flag"
-    choices = ("images-flag", "context-beyond-cache", "text-only-server", "auto-tools-without-parser")
-    cured = "The flag was given as JSON: `--limit-mm-per-prompt '{\"image\": 10}'`."
+    choices = ("images-flag", "context-over-cache", "text-only", "tool-choice-alone")
+    cured = "The server has the flag as JSON: `--limit-mm-per-prompt '{\"image\": 10}'`."
 
     def start(self) -> Playing:
         old = ("--limit-mm-per-prompt", "image=10")
@@ -144,9 +148,9 @@ class MixedFormats(_Server):
     name = "mixed-formats"
     title = "the three mistral flags on the wrong files"
     story = "The weights lie there in Hugging Face's format, and the server gets the three `mistral` flags."
-    symptom = "mixed-formats"
-    choices = ("mixed-formats", "corrupt-weights", "hub-unreachable", "context-beyond-cache")
-    cured = "The flags were left out: these files are Hugging Face's, and vLLM sees that by itself."
+    symptom = "formats-mixed"
+    choices = ("formats-mixed", "weights-cut", "hub-unreachable", "context-over-cache")
+    cured = "The server has the files that the flags are for: `params.json`, `consolidated.safetensors`."
 
     def start(self) -> Playing:
         return self.stage.serve(lambda recipe: replace(recipe, model=str(self._copy(Path(recipe.model)))))
@@ -165,9 +169,9 @@ class ContextTooLong(_Server):
     name = "context-too-long"
     title = "a context longer than the memory for it"
     story = "The server is asked for the whole context, and there is little memory for its KV cache."
-    symptom = "context-beyond-cache"
-    choices = ("context-beyond-cache", "context-beyond-model", "no-cache-memory", "prompt-beyond-context")
-    cured = "The context was set to what the cache holds."
+    symptom = "context-over-cache"
+    choices = ("context-over-cache", "context-over-model", "cache-empty", "prompt-too-long")
+    cured = "The server has a context that its cache holds."
 
     def start(self) -> Playing:
         few = ("--max-model-len", "131072", "--num-gpu-blocks-override", "512")
@@ -178,15 +182,15 @@ class TextOnly(_Server):
     name = "text-only"
     title = "a picture that nobody looks at"
     story = "The server answers questions, but not about a picture."
-    symptom = "text-only-server"
-    choices = ("text-only-server", "bad-image", "too-many-images", "prompt-beyond-context")
-    cured = "The server was started with its vision tower, without `--language-model-only`."
+    symptom = "text-only"
+    choices = ("text-only", "image-unreadable", "too-many-images", "prompt-too-long")
+    cured = "The server has its vision tower: no `--language-model-only`."
 
     def start(self) -> Playing:
         return self.stage.serve(lambda recipe: replace(recipe, vision=False))
 
     def use(self, live: Session) -> Outcome:
-        return asked(live, image=_square())
+        return asked(live, image=square())
 
 
 class PortTaken(_Server):
@@ -194,8 +198,8 @@ class PortTaken(_Server):
     title = "a door that is already open"
     story = "Another program listens on the port that the server is told to use."
     symptom = "port-taken"
-    choices = ("port-taken", "connection-refused", "other-service", "auto-tools-without-parser")
-    cured = "The server was given a free port."
+    choices = ("port-taken", "connection-refused", "other-service", "tool-choice-alone")
+    cured = "The server has a free port."
 
     def start(self) -> Playing:
         port = other_service(self.stage)
@@ -208,8 +212,8 @@ class DeadEngine(_Server):
     title = "a living port with nobody behind it"
     story = "`/health` says 200, and yet no answer comes."
     symptom = "engine-silent"
-    choices = ("engine-silent", "connection-refused", "wrong-key", "queue-full")
-    cured = "The server was started again."
+    choices = ("engine-silent", "connection-refused", "wrong-key", "ollama-busy")
+    cured = "The dead one was ended, and a server whose engine lives was asked."
     _PATIENCE_S: ClassVar[float] = 8.0
 
     def start(self) -> Playing:
@@ -226,10 +230,11 @@ class DeadEngine(_Server):
         tried = asked(live, timeout=self._PATIENCE_S)
         if tried.ok:
             return tried
-        return Outcome(False, f"GET /health: {health.status_code}\n{tried.text}")
+        return Outcome(False, TEXT["health"].format(status=health.status_code, error=tried.text))
 
 
-def _square() -> Picture:
+def square() -> Picture:
+    """A small picture, red all over."""
     from PIL import Image
 
     return Image.new("RGB", (64, 64), "red")

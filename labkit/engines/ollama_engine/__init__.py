@@ -6,7 +6,6 @@ shows. What labkit started is remembered in `LABKIT_HOME/ollama.json`; only that
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -99,7 +98,7 @@ def status(ping_s: float = 5.0) -> Status:
     if own is None:
         return Status("ready", message, name, f"{host}/v1")
     memory = process.memory_bytes(own.pid, own.create_time) / GIB
-    uptime = time.time() - own.create_time
+    uptime = process.uptime_s(own.pid)
     state = "ready" if version else "broken"
     return Status(state, message, name, f"{host}/v1", own.pid, uptime, memory, own.log)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from labkit import catalog
+from labkit.diagnosis import with_cure
 from labkit.engines.ollama_engine.export import PARAMETERS, POCKET, POCKET_NAME
 from labkit.errors import LabkitError
 
@@ -194,6 +195,7 @@ def _explained(host: str, tag: str = "a model") -> Iterator[None]:
     except ollama.ResponseError as error:
         if "no space left" in str(error.error).lower():
             raise LabkitError(TEXT["disk"].format(tag=tag)) from None
-        raise LabkitError(TEXT["failed"].format(why=str(error.error).rstrip("."))) from None
+        sentence = TEXT["failed"].format(why=str(error.error).rstrip("."))
+        raise LabkitError(with_cure(sentence, error)) from None
     except (ConnectionError, httpx.HTTPError):
         raise LabkitError(TEXT["gone"].format(host=host)) from None

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 from labkit import home
+from labkit.diagnosis import with_cure
 from labkit.engines import process
 from labkit.errors import LabkitError, disk_full
 from labkit.hardware import machine
@@ -30,7 +31,8 @@ TEXT = {
     "`curl -fsSL https://ollama.com/install.sh | sh`: it puts a program into /usr/local, and a service where "
     "systemd runs (in a rented container without it, labkit starts `ollama serve` itself).",
     "not_ollama": "What answers at {host} is not Ollama. Stop it, or name another address with OLLAMA_HOST.",
-    "died": "{what} ended while it started: {why}. The whole log: {log}",
+    "died": "{what} ended while it started: {why}.",
+    "log": "The whole log: {log}",
     "slow": "{what} does not answer after {seconds:.0f} s. Its log: {log}",
     "silent": "Ollama did not answer with {model} within {seconds:.0f} s. It may still be loading: call it "
     "again to wait longer, or see its log.",
@@ -161,8 +163,10 @@ def _spawn(
             return Here(host, note)
         if not process.alive(pid, born):
             stop()
-            words = log.read_text("utf-8", "replace").strip().splitlines() or ["it said nothing"]
-            raise LabkitError(TEXT["died"].format(what=what, why=words[-1].rstrip("."), log=log))
+            said = log.read_text("utf-8", "replace").strip()
+            words = said.splitlines() or ["it said nothing"]
+            sentence = TEXT["died"].format(what=what, why=words[-1].rstrip("."))
+            raise LabkitError(f"{with_cure(sentence, said)} {TEXT['log'].format(log=log)}")
         time.sleep(0.1)
     stop()
     raise LabkitError(TEXT["slow"].format(what=what, seconds=_START_S, log=log))
@@ -200,7 +204,7 @@ def ping(here: Here, model: str, timeout_s: float) -> None:
             why = str(reply.json()["error"]["message"])
         except (ValueError, KeyError, TypeError):
             why = f"HTTP {reply.status_code}"
-        raise LabkitError(TEXT["refused"].format(model=model, why=why.rstrip(".")))
+        raise LabkitError(with_cure(TEXT["refused"].format(model=model, why=why.rstrip(".")), why))
 
 
 def read() -> Own | None:

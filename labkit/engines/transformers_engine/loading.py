@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from labkit import catalog
+from labkit.diagnosis import with_cure
 from labkit.engines import cuda_leftovers
 from labkit.errors import LabkitError, disk_full
 from labkit.hardware import GIB, machine
@@ -33,8 +34,8 @@ TEXT = {
     "some (labkit.machine() says who uses it), or let labkit.plan() say what fits.",
     "memory": "There is not enough memory for {name}: {why}. labkit.plan() says what fits this machine.",
     "spilled": "not all of its layers have room on the GPU",
-    "failed": "Transformers cannot load {name}: {why}. Check the name and the network; a model behind a "
-    "licence needs `hf auth login` first.",
+    "failed": "Transformers cannot load {name}: {why}.",
+    "failed_more": "Check the name and the network; a model behind a licence needs `hf auth login` first.",
     "closed": "This model was stopped. Load it again with labkit.start(engine='transformers').",
 }
 POCKET, POCKET_NAME = "pocket", "mistral-small3.1-pocket"
@@ -153,7 +154,8 @@ def load(wanted: Wanted, show: Progress, note: Callable[[str], None]) -> Loaded:
         told = disk_full(error, str(wanted))
         if "dispatched on the CPU" in str(error):  # bitsandbytes' way to say that the GPU is full
             told = LabkitError(TEXT["memory"].format(name=wanted, why=TEXT["spilled"]))
-        raise told or LabkitError(TEXT["failed"].format(name=wanted, why=first_line(error))) from None
+        sentence = TEXT["failed"].format(name=wanted, why=first_line(error).rstrip("."))
+        raise told or LabkitError(with_cure(sentence, error, TEXT["failed_more"])) from None
     places = {str(place) for place in getattr(model, "hf_device_map", {}).values()}
     if torch.cuda.is_available() and places & {"cpu", "disk"}:
         raise LabkitError(TEXT["memory"].format(name=wanted, why=TEXT["spilled"]))
