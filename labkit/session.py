@@ -176,7 +176,8 @@ def start(
     a model: a folder, a Hugging Face name, an Ollama tag. engine: "vllm", "ollama" or "transformers"; by
     default the one that the catalog names for the variant. timeout: seconds to wait for the first answer.
     progress: say what is happening meanwhile. options: the engine's own; for vLLM `port` (on 127.0.0.1, by
-    default the first free one from 8000 on) and `extra_flags` (after the recipe's).
+    default the first free one from 8000 on), `cards` (that share each layer), `replicas` (equal servers
+    behind one address) and `extra_flags` (after the recipe's).
 
     The server outlives this program (Transformers runs inside it); labkit.stop() ends it. Raises LabkitError.
     """

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from labkit.engines.recipe import Command, Device, Recipe
@@ -105,9 +106,11 @@ def _variables(recipe: Recipe) -> tuple[tuple[str, str], ...]:
     env = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
     if recipe.device == "cpu":
         env |= {"VLLM_CPU_KVCACHE_SPACE": str(recipe.kv_cache_gib)}
-        if recipe.cards > 1:
-            cores = recipe.cores or tuple(range(recipe.cards))
+        cores = recipe.cores or (tuple(range(recipe.cards)) if recipe.cards > 1 else ())
+        if cores:
             env |= {"VLLM_CPU_OMP_THREADS_BIND": _binding(cores, recipe.cards)}
+    if recipe.gpus:
+        env |= {"CUDA_VISIBLE_DEVICES": ",".join(map(str, recipe.gpus))}
     if recipe.offline:
         env |= {"HF_HUB_OFFLINE": "1"}
     return tuple(env.items())
@@ -149,6 +152,16 @@ def stage(log: str) -> str:
         if re.search(pattern, log):
             return words
     return FIRST_STAGE
+
+
+def behind(logs: Iterable[str]) -> str:
+    """Of the logs of several servers, that of the one which is furthest behind."""
+
+    def place(log: str) -> int:
+        found = (place for place, (pattern, _) in enumerate(STAGES) if re.search(pattern, log))
+        return next(found, len(STAGES))
+
+    return max(logs, key=place)
 
 
 def listens(log: str) -> bool:
