@@ -11,8 +11,8 @@ from importlib.util import find_spec
 
 from labkit import home
 from labkit.display import Progress
-from labkit.engines import ports, process, router, vllm
-from labkit.engines.recipe import GUIDE_CONTEXT, Command
+from labkit.engines import ports, process, ray_serve, router, vllm
+from labkit.engines.recipe import GUIDE_CONTEXT, Command, Recipe
 from labkit.errors import LabkitError, disk_full
 from labkit.home import Replica, Server
 from labkit.server import end, fault, faults, lives, ping, stage, tail, told
@@ -36,6 +36,8 @@ TEXT = {
     "was_dead": "The server that ran here before is gone, so it is started again.",
     "mending": "Starting it again: {fault}.",
     "router_gone": "The router before the replicas is gone, so it is started again.",
+    "no_ray": "Ray is not installed in this Python. In the course's folder: "
+    ".venv/bin/uv pip install --python .venv/bin/python -e '.[scale]'",
     "other": "Another model is running here: {running}. Stop it first with labkit.stop() (or `labkit down`), "
     "then start {wanted}.",
     "other_flags": "The server runs with other flags ({running}). Stop it first with labkit.stop() "
@@ -57,6 +59,7 @@ TEXT = {
 
 FIRST_PORT, LAST_PORT = 8000, 8040
 _PING_S = 30.0
+_RAY_CONFIG = "ray.json"
 _QUIET = Progress(on=False)
 
 
@@ -71,16 +74,18 @@ def up(
     context: int = GUIDE_CONTEXT,
     vision: bool = True,
     replicas: int = 1,
+    ray: tuple[int, int] | None = None,
 ) -> Server:
     """The running server if there is one, a new one otherwise; returned once it has answered a request.
 
     model: "pocket", a variant of the catalog, a Hugging Face name or a folder. cards, context (tokens) and
     vision shape the recipe of "pocket" and of the catalog's variants. replicas: equal servers behind one
     router, each with cores or GPUs of its own; where they run and one of them is dead, it is started again
-    (without `replicas` the others are taken as they are). Two callers at once: the second waits for the first
+    (without `replicas` the others are taken as they are). ray: the least and the most replicas under Ray
+    Serve, in place of a router. Two callers at once: the second waits for the first
     and gets the same server. Raises LabkitError.
     """
-    wanted = Wanted(source(model), tuple(extra_flags), cards, context, vision, replicas)
+    wanted = Wanted(source(model), tuple(extra_flags), cards, context, vision, replicas, ray)
     show = progress or Progress(on=False)
     deadline = time.monotonic() + timeout
     try:
@@ -164,9 +169,8 @@ def _launch(wanted: Wanted, port: int | None, show: Progress, held: ExitStack) -
         for number, recipe in enumerate(recipes, 1):
             alone = len(recipes) == 1
             its_port = free if alone else _held(None, FIRST_PORT, _QUIET, held)
-            composed = vllm.command(recipe, its_port)
-            env, name = vllm.environment(composed, home.key()), "" if alone else f"replica-{number}"
-            started.append(_spawn(composed, env, its_port, name))
+            composed, env = _composed(wanted, recipe, its_port)
+            started.append(_spawn(composed, env, its_port, "" if alone else f"replica-{number}"))
         replicas = tuple(started) if len(started) > 1 else ()
         if replicas:
             started.append(_router(free, replicas, held))
@@ -182,6 +186,18 @@ def _launch(wanted: Wanted, port: int | None, show: Progress, held: ExitStack) -
     return server
 
 
+def _composed(wanted: Wanted, recipe: Recipe, port: int) -> tuple[Command, dict[str, str]]:
+    """The command of a process that runs the model, and its environment."""
+    if wanted.ray is None:
+        composed = vllm.command(recipe, port)
+        return composed, vllm.environment(composed, home.key())
+    if find_spec("ray") is None:
+        raise LabkitError(TEXT["no_ray"])
+    home.write_json(_RAY_CONFIG, ray_serve.config(recipe, port, *wanted.ray))
+    composed = ray_serve.command(home.home() / _RAY_CONFIG, recipe, wanted.ray[1])
+    return composed, ray_serve.environment(composed, home.key())
+
+
 def _mend(server: Server, wanted: Wanted, show: Progress, held: ExitStack) -> Server:
     """Start again what is dead among the router and, where they were asked for, its replicas."""
     silent = faults(server, _PING_S)
@@ -193,8 +209,8 @@ def _mend(server: Server, wanted: Wanted, show: Progress, held: ExitStack) -> Se
         show.note(TEXT["mending"].format(fault=fault(server, number, why)))
         old = replicas[number - 1]
         process.end(old.pid, old.create_time)
-        composed = vllm.command(wanted.recipes(show)[number - 1], _held(old.port, old.port, _QUIET, held))
-        env = vllm.environment(composed, server.key)
+        recipe, port = wanted.recipes(show)[number - 1], _held(old.port, old.port, _QUIET, held)
+        composed, env = _composed(wanted, recipe, port)
         replicas[number - 1] = _spawn(composed, env, old.port, f"replica-{number}")
         server = replace(server, replicas=tuple(replicas), ready=False)
         home.write(server)

@@ -40,6 +40,8 @@ class Wanted:
     context: int = GUIDE_CONTEXT
     vision: bool = True
     replicas: int = 1
+    ray: tuple[int, int] | None = None
+    """The least and the most replicas under Ray Serve; None: vLLM by itself."""
 
     @property
     def flags(self) -> tuple[str, ...]:
@@ -48,7 +50,7 @@ class Wanted:
         return tuple(s for s in self._shape() if s not in usual._shape()) + self.extra_flags
 
     def _shape(self) -> list[str]:
-        return [f"{name}={getattr(self, name)}" for name in ("cards", "context", "vision", "replicas")]
+        return [f"{name}={getattr(self, name)}" for name in ("cards", "context", "vision", "replicas", "ray")]
 
     def recipes(self, show: Progress) -> tuple[Recipe, ...]:
         """One for each replica. Raises LabkitError where it cannot be served on this machine."""
