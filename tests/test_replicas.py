@@ -20,6 +20,7 @@ from click.testing import CliRunner
 import labkit
 from labkit import LabkitError, home, starting
 from labkit.cli import main
+from labkit.clinic import checks_servers
 from labkit.engines import process, router, vllm
 from labkit.engines.recipe import Command, Recipe
 from labkit.home import Replica, Server
@@ -33,6 +34,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 class Handler(BaseHTTPRequestHandler):
     def log_message(self, *_): pass
+    def do_GET(self):
+        page = b"vllm:generation_tokens_total 3.0\\nvllm:kv_cache_usage_perc 0.25\\n"
+        self.send_response(200)
+        self.send_header("content-length", str(len(page)))
+        self.end_headers()
+        self.wfile.write(page)
     def do_POST(self):
         body = json.dumps({"choices": [{"message": {"content": "x"}}]}).encode()
         self.send_response(200)
@@ -115,6 +122,30 @@ def test_a_dead_replica_is_said_and_started_again_by_a_command(
     assert mended.replicas[0] == server.replicas[0] and mended.replicas[1].pid != dead.pid
     assert mended.replicas[1].port == dead.port and mended.pid == server.pid, "the router stays"
     assert labkit.status().answering == 2
+
+
+def test_the_doctor_knows_a_dead_replica_from_a_dead_service(played: None, tmp_path: Path) -> None:
+    server = up(tmp_path, replicas=2)
+    assert any("all of its 2 replicas answer" in each.what for each in checks_servers._own())
+    kill(server.replicas[0])
+    found = [each for each in checks_servers._own() if each.name == "server"]
+    assert found[0].level == "well" and "answers at" in found[0].what, "the service lives"
+    assert found[1].level == "wrong" and "replica 1" in found[1].what and "is gone" in found[1].what
+    assert found[1].command == "labkit up --replicas 2"
+    kill(server)
+    (gone,) = checks_servers._own()
+    assert gone.level == "wrong" and gone.command == "labkit up"
+
+
+def test_metrics_are_of_all_replicas_together(played: None, tmp_path: Path) -> None:
+    server = up(tmp_path, replicas=2)
+    session = labkit.connect()
+    assert metrics(session) == {"generation_tokens": 6.0, "kv_cache_usage_perc": 0.25}
+    kill(server.replicas[0])
+    assert metrics(session)["generation_tokens"] == 3.0, "one that is gone counts no more"
+    kill(server.replicas[1])
+    with pytest.raises(LabkitError, match="nothing answers"):
+        metrics(session)
 
 
 def test_a_dead_router_alone_is_started_again(played: None, tmp_path: Path, notes: Notes) -> None:
