@@ -82,8 +82,8 @@ def up(
     vision shape the recipe of "pocket" and of the catalog's variants. replicas: equal servers behind one
     router, each with cores or GPUs of its own; where they run and one of them is dead, it is started again
     (without `replicas` the others are taken as they are). ray: the least and the most replicas under Ray
-    Serve, in place of a router. Two callers at once: the second waits for the first
-    and gets the same server. Raises LabkitError.
+    Serve, in place of a router. Two callers at once: the second waits for the first and gets the same server.
+    Raises LabkitError.
     """
     wanted = Wanted(source(model), tuple(extra_flags), cards, context, vision, replicas, ray)
     show = progress or Progress(on=False)
