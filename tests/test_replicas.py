@@ -29,38 +29,47 @@ from labkit.server import told
 from tests.conftest import Notes
 
 PLAYED = """
-import json, sys
+import json, os, sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 class Handler(BaseHTTPRequestHandler):
     def log_message(self, *_): pass
-    def do_GET(self):
-        page = b"vllm:generation_tokens_total 3.0\\nvllm:kv_cache_usage_perc 0.25\\n"
-        self.send_response(200)
-        self.send_header("content-length", str(len(page)))
-        self.end_headers()
-        self.wfile.write(page)
-    def do_POST(self):
-        body = json.dumps({"choices": [{"message": {"content": "x"}}]}).encode()
+    def answer(self, body):
+        key = os.environ.get("VLLM_API_KEY")
+        if self.path.startswith("/v1") and key and self.headers["authorization"] != f"Bearer {key}":
+            self.send_error(401)
+            return
         self.send_response(200)
         self.send_header("content-length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+    def do_GET(self):
+        self.answer(b"vllm:generation_tokens_total 3.0\\nvllm:kv_cache_usage_perc 0.25\\n")
+    def do_POST(self):
+        self.rfile.read(int(self.headers["content-length"]))
+        self.answer(json.dumps({"choices": [{"message": {"content": sys.argv[1]}}]}).encode())
 
 server = ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler)
 print("Application startup complete", flush=True)
 server.serve_forever()
 """
-"""Plays an engine, and a router as well."""
+"""Plays an engine, which says its port, and a router as well."""
+
+
+def play(port: int, *_: object) -> Command:
+    return Command((sys.executable, "-c", PLAYED, str(port)))
 
 
 @pytest.fixture
-def played(lab_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    def command(port: int, *_: object) -> Command:
-        return Command((sys.executable, "-c", PLAYED, str(port)))
+def played(routed: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is real."""
+    monkeypatch.setattr(router, "command", play)
 
-    monkeypatch.setattr(vllm, "command", lambda recipe, port: command(port))
-    monkeypatch.setattr(router, "command", command)
+
+@pytest.fixture
+def routed(lab_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The router is real, the engines are played."""
+    monkeypatch.setattr(vllm, "command", lambda recipe, port: play(port))
     monkeypatch.setattr(vllm, "build", lambda: "cpu")
     monkeypatch.setattr(starting, "FIRST_PORT", 18100)
     monkeypatch.setattr(starting, "LAST_PORT", 18190)
@@ -122,6 +131,48 @@ def test_a_dead_replica_is_said_and_started_again_by_a_command(
     assert mended.replicas[0] == server.replicas[0] and mended.replicas[1].pid != dead.pid
     assert mended.replicas[1].port == dead.port and mended.pid == server.pid, "the router stays"
     assert labkit.status().answering == 2
+
+
+def says(server: Server, key: str | None = None) -> tuple[int, str]:
+    """The status, and the port of the replica that has answered."""
+    reply = httpx.post(
+        f"{server.url}/chat/completions",
+        json={"model": "m", "messages": [{"role": "user", "content": "Hi"}]},
+        headers={"Authorization": f"Bearer {server.key if key is None else key}"},
+        timeout=20,
+        trust_env=False,
+    )
+    return reply.status_code, reply.json()["choices"][0]["message"]["content"] if reply.is_success else ""
+
+
+def test_the_real_router_spreads_and_locks(routed: None, tmp_path: Path) -> None:
+    server = up(tmp_path, replicas=2)
+    ports = {str(each.port) for each in server.replicas}
+    assert {says(server) for _ in range(6)} == {(200, port) for port in ports}
+    assert says(server, "wrong") == (401, "")
+    root = server.url.removesuffix("/v1")
+    for path in ("/workers", "/list_workers", "/health", "/metrics", "/v1/models"):
+        assert httpx.get(root + path, trust_env=False).status_code == 401, path
+    for path in ("/add_worker", "/remove_worker"):
+        asked = httpx.post(root + path, params={"url": server.replicas[0].url[:-3]}, trust_env=False)
+        assert asked.status_code == 401, path
+    assert {says(server)[1] for _ in range(6)} == ports, "none was removed"
+    every: list[Any] = psutil.net_connections("tcp")
+    ours = {each.laddr.ip for each in every if each.pid == server.pid and each.status == psutil.CONN_LISTEN}
+    assert ours == {"127.0.0.1"} and server.key not in Path(server.log).read_text()
+
+
+def test_the_real_router_goes_on_without_a_replica_and_takes_it_back(routed: None, tmp_path: Path) -> None:
+    server = up(tmp_path, replicas=2)
+    lost, left = server.replicas
+    kill(lost)
+    assert [says(server) for _ in range(10)] == [(200, str(left.port))] * 10
+    assert labkit.status().answering == 1
+    up(tmp_path, replicas=2)
+    deadline = time.monotonic() + 20
+    while {says(server)[1] for _ in range(4)} != {str(lost.port), str(left.port)}:
+        assert time.monotonic() < deadline, "the router looks every two seconds"
+        time.sleep(0.5)
 
 
 def test_the_doctor_knows_a_dead_replica_from_a_dead_service(played: None, tmp_path: Path) -> None:

@@ -78,7 +78,9 @@ def command(path: Path, recipe: Recipe, most: int) -> Command:
 def environment(composed: Command, key: str) -> dict[str, str]:
     """The environment of Ray's processes. The key guards the model's address and Ray's own ports."""
     env = vllm.environment(composed, key)
-    return {**env, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": key, "RAY_COLOR_PREFIX": "0"}
+    # Ray gives its own processes 30 s to start, which a busy machine with two cores needs longer for.
+    patience = {"RAY_raylet_start_wait_time_s": "120", "RAY_COLOR_PREFIX": "0"}
+    return {**env, **patience, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": key}
 
 
 def _value(word: str) -> Any:
