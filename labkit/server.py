@@ -92,7 +92,9 @@ def fault(server: Server, number: int, why: str) -> str:
 
 def stage(server: Server) -> str:
     """What it is doing now, in words; of several replicas, the one that is furthest behind."""
-    return vllm.stage(vllm.behind(tail(each.log) for each in server.engines))
+    logs = [tail(each.log) for each in server.engines]
+    loading = [log for log in logs if len(log) < _LOG_TAIL_BYTES // 2]  # a long one has answered many
+    return vllm.stage(vllm.behind(loading or logs))
 
 
 def lives(part: Server | Replica) -> bool:

@@ -262,9 +262,11 @@ def _wait(server: Server, deadline: float, timeout: float, show: Progress) -> Se
         show.update(stage(server))
         if not all(map(lives, server.parts)):
             raise _died(server)
-        listening = all(vllm.listens(tail(each.log)) for each in server.engines)
-        why = ping(server, _PING_S) if listening else "loading"
-        if why is None and not (server.replicas and faults(server, _PING_S)):
+        if server.replicas:  # one that has long been serving says no more in its log that it listens
+            why = next(iter(faults(server, _PING_S).values()), None) or ping(server, _PING_S)
+        else:
+            why = ping(server, _PING_S) if vllm.listens(tail(server.log)) else "loading"
+        if why is None:
             server = replace(server, ready=True)
             home.write(server)
             return server

@@ -120,6 +120,8 @@ def test_a_dead_replica_is_said_and_started_again_by_a_command(
 ) -> None:
     server = up(tmp_path, replicas=2)
     dead = server.replicas[1]
+    with open(server.replicas[0].log, "a") as log:
+        log.writelines(["INFO: 200 OK\n"] * 9000)  # it has long been serving
     kill(dead)
     status = labkit.status()
     assert (status.state, status.answering, status.replicas) == ("ready", 1, 2)
