@@ -61,11 +61,12 @@ def test_the_config_of_ray_serve(device: Any, kind: str) -> None:
     scaling = model["deployment_config"]["autoscaling_config"]
     assert (scaling["min_replicas"], scaling["max_replicas"]) == (1, 3)
     assert model["runtime_env"]["env_vars"] == dict(vllm.variables(recipe))
+    assert model["runtime_env"]["worker_process_setup_hook"] == ray_serve.HOOK
 
 
 def test_the_command_that_runs_it() -> None:
     composed = ray_serve.command(Path("/c.json"), Recipe("/m", "m", "cpu", cards=2), 3)
-    assert composed.argv[1].endswith("/ray_runner.py") and composed.argv[2:] == ("/c.json", "--cpus", "8")
+    assert composed.argv[1].endswith("/ray_runner.py") and composed.argv[2:] == ("/c.json", "--cpus", "11")
     assert dict(composed.env)["RAY_USAGE_STATS_ENABLED"] == "0"
     env = ray_serve.environment(composed, "sesame")
     assert env["RAY_AUTH_MODE"] == "token" and env["RAY_AUTH_TOKEN"] == env["VLLM_API_KEY"] == "sesame"

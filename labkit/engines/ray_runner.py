@@ -24,7 +24,7 @@ def main() -> None:
     import yaml
     from ray import serve
 
-    from labkit.engines import ray_lock
+    from labkit.engines import ray_lock, ray_serve
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("config", type=Path)
@@ -40,7 +40,7 @@ def main() -> None:
             num_cpus=args.cpus,
             include_dashboard=False,
             object_store_memory=OBJECTS_BYTES,
-            runtime_env={"worker_process_setup_hook": "labkit.engines.ray_lock.worker_stays_here"},
+            runtime_env={"worker_process_setup_hook": ray_serve.HOOK},
             _node_ip_address=ray_lock.HERE,
             _temp_dir=folder,
         )

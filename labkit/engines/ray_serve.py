@@ -12,11 +12,12 @@ from labkit.engines.recipe import Command, Recipe
 
 BUSY = 16
 """Requests at once for each replica, on the average, beyond which Ray starts another."""
+HOOK = "labkit.engines.ray_lock.worker_stays_here"
 OFF = {"RAY_USAGE_STATS_ENABLED": "0", "DO_NOT_TRACK": "1"}
 """Nothing is reported to Ray's makers."""
 _RUNNER = Path(__file__).parent / "ray_runner.py"
 _SPARE_CPUS = 2
-"""Of Ray's own count of CPUs: for its door and its controller."""
+"""Of Ray's own count of CPUs: for its door, and one to spare."""
 
 
 def keywords(recipe: Recipe) -> dict[str, Any]:
@@ -35,8 +36,8 @@ def keywords(recipe: Recipe) -> dict[str, Any]:
 def application(recipe: Recipe, least: int, most: int, *, guarded: bool = False) -> dict[str, Any]:
     """The application of a Serve config: the model, between `least` and `most` replicas. Pure.
 
-    Each replica takes `recipe.cards` cards, which share each layer. guarded: on this machine, where one small
-    door is enough.
+    Each replica takes `recipe.cards` cards, which share each layer. guarded: on this machine alone, where one
+    small door is enough.
     """
     model: dict[str, Any] = {
         "model_loading_config": {"model_id": recipe.served_name, "model_source": recipe.model},
@@ -54,6 +55,9 @@ def application(recipe: Recipe, least: int, most: int, *, guarded: bool = False)
     }
     args: dict[str, Any] = {"llm_configs": [model]}
     if guarded:
+        model["runtime_env"]["worker_process_setup_hook"] = (
+            HOOK  # Ray Serve LLM puts one of its own otherwise
+        )
         args["ingress_deployment_config"] = {"autoscaling_config": {"min_replicas": 1, "max_replicas": 1}}
     builder = "ray.serve.llm:build_openai_app"
     return {"name": "mistral-small", "route_prefix": "/", "import_path": builder, "args": args}
@@ -68,9 +72,9 @@ def config(recipe: Recipe, port: int, least: int, most: int) -> dict[str, Any]:
 def command(path: Path, recipe: Recipe, most: int) -> Command:
     """The command that runs the config at `path` on this machine. Pure.
 
-    It counts CPUs for itself: a replica takes one for each card, and more may be counted than there are.
+    Ray counts CPUs for itself: a replica takes one, and one for each card; more are counted than there are.
     """
-    cpus = most * recipe.cards + _SPARE_CPUS
+    cpus = most * (recipe.cards + 1) + _SPARE_CPUS
     lock = ("RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH", "labkit.engines.ray_lock:lock")
     return Command((sys.executable, str(_RUNNER), str(path), "--cpus", str(cpus)), (*OFF.items(), lock))
 
