@@ -83,8 +83,8 @@ def environment(composed: Command, key: str) -> dict[str, str]:
     """The environment of Ray's processes. The key guards the model's address and Ray's own ports."""
     env = vllm.environment(composed, key)
     # Ray gives its own processes 30 s to start, which a busy machine with two cores needs longer for.
-    patience = {"RAY_raylet_start_wait_time_s": "120", "RAY_COLOR_PREFIX": "0"}
-    return {**env, **patience, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": key}
+    patience = {"RAY_raylet_start_wait_time_s": "180", "RAY_agent_register_timeout_ms": "180000"}
+    return {**env, **patience, "RAY_COLOR_PREFIX": "0", "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": key}
 
 
 def _value(word: str) -> Any:
