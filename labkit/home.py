@@ -18,8 +18,22 @@ KEPT_LOGS = 10
 
 
 @dataclass(frozen=True)
+class Replica:
+    """One of several equal processes of an engine that answer behind a router."""
+
+    pid: int
+    create_time: float
+    port: int
+    log: str
+
+    @property
+    def url(self) -> str:
+        return _url(self.port)
+
+
+@dataclass(frozen=True)
 class Server:
-    """One process of an engine, as written in `server.json`."""
+    """What answers, as written in `server.json`: a process of an engine, or a router before its replicas."""
 
     pid: int
     create_time: float
@@ -34,10 +48,26 @@ class Server:
     flags: tuple[str, ...] = ()
     ready: bool = False
     """Whether it has ever answered a request."""
+    replicas: tuple[Replica, ...] = ()
+    """The engine's processes where this one is the router before them; empty: it is the engine itself."""
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/v1"
+        return _url(self.port)
+
+    @property
+    def engines(self) -> tuple[Server | Replica, ...]:
+        """The processes that run the model."""
+        return self.replicas or (self,)
+
+    @property
+    def parts(self) -> tuple[Server | Replica, ...]:
+        """All of its processes, what answers first."""
+        return (self, *self.replicas)
+
+
+def _url(port: int) -> str:
+    return f"http://127.0.0.1:{port}/v1"
 
 
 def home() -> Path:
@@ -51,8 +81,9 @@ def read() -> Server | None:
     """The server that was written down last; None if there is none, or if the file cannot be understood."""
     try:
         values: dict[str, Any] = json.loads((home() / "server.json").read_text("utf-8"))
-        return Server(**{**values, "flags": tuple(values["flags"])})
-    except (OSError, ValueError, TypeError, KeyError):
+        replicas = tuple(Replica(**each) for each in values.get("replicas", ()))
+        return Server(**{**values, "flags": tuple(values["flags"]), "replicas": replicas})
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
 
 
@@ -84,13 +115,13 @@ def key() -> str:
     return made
 
 
-def new_log() -> Path:
-    """A path for the next server's log. All but the newest `KEPT_LOGS` - 1 old ones go."""
+def new_log(part: str = "") -> Path:
+    """A path for the log of the next server, or of a `part` of it. The oldest over `KEPT_LOGS` go."""
     folder = home() / "logs"
     folder.mkdir(exist_ok=True)
     for old in sorted(folder.glob("*.log"))[: -(KEPT_LOGS - 1)]:
         old.unlink(missing_ok=True)
-    return folder / time.strftime(f"%Y%m%d-%H%M%S-{os.getpid()}.log")
+    return folder / time.strftime(f"%Y%m%d-%H%M%S-{os.getpid()}{part and f'-{part}'}.log")
 
 
 def _write_private(path: Path, text: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -63,8 +63,11 @@ class Reply:
     the program: see `interrupted`.
     """
 
-    def __init__(self, stream: Stream, asked_at: float) -> None:
+    def __init__(self, stream: Stream, asked_at: float, again: Callable[[], Stream] | None = None) -> None:
+        """again: asks the same once more, for a server that goes away before its first word; behind a router
+        another replica answers then."""
         self._stream = stream
+        self._again = again
         self._chunks = iter(stream)
         self._asked_at = asked_at
         self._pieces: list[str] = []
@@ -222,11 +225,13 @@ class Reply:
             self._take(next(self._chunks))
             return True
         except StopIteration:
-            self._end(None if self._finish_reason else TEXT["cut"])
+            if not self._finish_reason:
+                return self._asked_again() or self._end(TEXT["cut"])
+            self._end(None)
         except openai.APITimeoutError:
             self._end(TEXT["silent"])
         except openai.APIConnectionError:
-            self._end(TEXT["lost"])
+            return self._asked_again() or self._end(TEXT["lost"])
         except openai.APIError as error:
             sentence = TEXT["failed"].format(why=error.message.rstrip("."))
             self._end(with_cure(sentence, error, TEXT["failed_more"]))
@@ -235,6 +240,21 @@ class Reply:
             self._told = True
             raise
         return False
+
+    def _asked_again(self) -> bool:
+        """Ask once more where nothing has come yet. Whether there is a new answer to read."""
+        import openai
+
+        if self._again is None or self._pieces or self._calls:
+            return False
+        again, self._again = self._again, None
+        self._stream.close()
+        try:
+            self._stream = again()
+        except openai.OpenAIError:
+            return False
+        self._chunks = iter(self._stream)
+        return True
 
     def _take(self, chunk: Any) -> None:
         self._usage = chunk.usage or self._usage
@@ -250,7 +270,8 @@ class Reply:
             if self._first_token_s is None and (self._pieces or self._calls):
                 self._first_token_s = time.monotonic() - self._asked_at
 
-    def _end(self, interrupted: str | None) -> None:
+    def _end(self, interrupted: str | None) -> bool:
         self._seconds = time.monotonic() - self._asked_at
         self._interrupted = interrupted
         self._stream.close()
+        return False

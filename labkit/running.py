@@ -53,7 +53,8 @@ class _VLLM:
 
     def logs(self, lines: int = 40) -> str:
         running = home.read()
-        return "\n".join(server.tail(running.log).splitlines()[-lines:]) if running else ""
+        parts = running.parts if running else ()
+        return "\n".join(line for each in parts for line in server.tail(each.log).splitlines()[-lines:])
 
     def stop(self) -> bool:
         return server.stop()

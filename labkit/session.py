@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -99,21 +99,22 @@ class Session:
         if tools:
             extra["tools"] = tools
         asked_at = time.monotonic()
+        ask: Callable[[], Any] = partial(
+            self.client.with_options(max_retries=0).chat.completions.create,
+            model=self.model,
+            messages=messages,
+            temperature=temperature,
+            max_tokens=max_tokens,
+            stream=True,
+            stream_options={"include_usage": True},
+            **extra,
+        )
         with _explained(self):
-            client = self.client.with_options(max_retries=0)
-            stream: Any = client.chat.completions.create(  # type: ignore[call-overload]
-                model=self.model,
-                messages=messages,
-                temperature=temperature,
-                max_tokens=max_tokens,
-                stream=True,
-                stream_options={"include_usage": True},
-                **extra,
-            )
+            stream = ask()
         if "html" in stream.response.headers.get("content-type", ""):
             stream.close()
             raise LabkitError(TEXT["no_json"].format(url=self.url))
-        return Reply(stream, asked_at)
+        return Reply(stream, asked_at, ask)
 
     def run(
         self,
@@ -177,7 +178,8 @@ def start(
     a model: a folder, a Hugging Face name, an Ollama tag. engine: "vllm", "ollama" or "transformers"; by
     default the one that the catalog names for the variant. timeout: seconds to wait for the first answer.
     progress: say what is happening meanwhile. options: the engine's own; for vLLM `port` (on 127.0.0.1, by
-    default the first free one from 8000 on) and `extra_flags` (after the recipe's).
+    default the first free one from 8000 on), `cards` (that share each layer), `replicas` (equal servers
+    behind one address) and `extra_flags` (after the recipe's).
 
     The server outlives this program (Transformers runs inside it); labkit.stop() ends it. Raises LabkitError.
     """

@@ -3,31 +3,29 @@
 from __future__ import annotations
 
 import socket
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
+from dataclasses import replace
+from importlib.util import find_spec
 
-from labkit import catalog, home
+from labkit import home
 from labkit.diagnosis import with_cure
 from labkit.display import Progress
-from labkit.engines import ports, process, vllm
-from labkit.engines.recipe import GUIDE_CONTEXT, Recipe, recipe_for, recipe_for_variant
+from labkit.engines import ports, process, ray_serve, router, vllm
+from labkit.engines.recipe import GUIDE_CONTEXT, Command, Recipe
 from labkit.errors import LabkitError, disk_full
-from labkit.hardware import machine
-from labkit.home import Server
-from labkit.server import ping, tail
-
-POCKET = "pocket"
-POCKET_NAME = "mistral-small3.1-pocket"
+from labkit.home import Replica, Server
+from labkit.server import end, fault, faults, lives, ping, stage, tail, told
+from labkit.wanted import POCKET as POCKET
+from labkit.wanted import POCKET_NAME as POCKET_NAME
+from labkit.wanted import TEXT as WANTED
+from labkit.wanted import Wanted, source
+from labkit.wanted import pocket as pocket
 
 TEXT = {
     "ready": "Ready after {seconds:.0f} s: {model} answers at {url}",
     "found": "Found it running: {model} answers at {url}",
-    "weights": "preparing the pocket twin's weights",
     "waiting": "another notebook or terminal is starting it: {stage}",
     "port_moved": "Port {wanted} is taken by something else, so the server uses port {port}.",
     "port_kept": "The running server is on port {port}, so port {wanted} is not used.",
@@ -35,18 +33,16 @@ TEXT = {
     "the first free one from {first} on is taken then.",
     "no_port": "No port from {first} to {last} is free. Give one yourself with port=... (or --port).",
     "restarting": "The server is there, but its engine does not answer ({why}), so it is started again.",
+    "no_router": "The router is not installed in this Python. Run ./setup.sh again: it brings it.",
     "was_dead": "The server that ran here before is gone, so it is started again.",
+    "mending": "Starting it again: {fault}.",
+    "router_gone": "The router before the replicas is gone, so it is started again.",
+    "no_ray": "Ray is not installed in this Python. In the course's folder: "
+    ".venv/bin/uv pip install --python .venv/bin/python -e '.[scale]'",
     "other": "Another model is running here: {running}. Stop it first with labkit.stop() (or `labkit down`), "
     "then start {wanted}.",
     "other_flags": "The server runs with other flags ({running}). Stop it first with labkit.stop() "
     "(or `labkit down`), then start it again with yours.",
-    "no_folder": "There is no folder {path}. Give a folder with weights, a Hugging Face name, or 'pocket'.",
-    "no_vllm": "vLLM is not installed in this Python ({python}). Run ./setup.sh, then use the kernel "
-    "and the terminal that it prepares.",
-    "no_gpu": "The vLLM installed here needs an NVIDIA GPU, and none was found. {problem}"
-    "Run ./setup.sh --cpu for the CPU build.",
-    "variant_gpu": "The variant {variant} needs an NVIDIA GPU, and none was found. {problem}Rehearse with "
-    "labkit.start(), which takes the pocket twin; labkit.plan() says which GPU holds {variant}.",
     "cannot": "The server cannot be started here: {why}.",
     "cannot_more": "(`labkit` keeps its files in ~/.labkit; LABKIT_HOME names another folder.)",
     "died": "The server ended while it was {stage}: {why}.",
@@ -65,6 +61,8 @@ TEXT = {
 
 FIRST_PORT, LAST_PORT = 8000, 8040
 _PING_S = 30.0
+_RAY_CONFIG = "ray.json"
+_QUIET = Progress(on=False)
 
 
 def up(
@@ -77,19 +75,26 @@ def up(
     cards: int = 1,
     context: int = GUIDE_CONTEXT,
     vision: bool = True,
+    replicas: int = 1,
+    ray: tuple[int, int] | None = None,
 ) -> Server:
     """The running server if there is one, a new one otherwise; returned once it has answered a request.
 
     model: "pocket", a variant of the catalog, a Hugging Face name or a folder. cards, context (tokens) and
-    vision shape the recipe of "pocket" and of the catalog's variants. Two callers at once: the second waits
-    for the first and gets the same server. Raises LabkitError.
+    vision shape the recipe of "pocket" and of the catalog's variants. replicas: equal servers behind one
+    router, each with cores or GPUs of its own; where they run and one of them is dead, it is started again
+    (without `replicas` the others are taken as they are). ray: the least and the most replicas under Ray
+    Serve, in place of a router. Two callers at once: the second waits for the first and gets the same server.
+    Raises LabkitError.
     """
-    wanted = Wanted(_source(model), tuple(extra_flags), cards, context, vision)
+    wanted = Wanted(source(model), tuple(extra_flags), cards, context, vision, replicas, ray)
     show = progress or Progress(on=False)
     deadline = time.monotonic() + timeout
     try:
         with _turn(show, timeout), ExitStack() as held:
             server = _attach(wanted, port, show)
+            if server and server.ready and server.replicas:
+                server = _mend(server, wanted, show, held)
             if server and server.ready:
                 show.done(TEXT["found"].format(model=server.model, url=server.url))
                 return server
@@ -108,36 +113,6 @@ def up(
     return server
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """What is to be served, and how. source: as in `Server.source`."""
-
-    source: str
-    extra_flags: tuple[str, ...] = ()
-    cards: int = 1
-    context: int = GUIDE_CONTEXT
-    vision: bool = True
-
-    @property
-    def flags(self) -> tuple[str, ...]:
-        """What differs from the recipe as it is, to tell one server from another."""
-        usual = Wanted(self.source)
-        return tuple(s for s in self._shape() if s not in usual._shape()) + self.extra_flags
-
-    def _shape(self) -> list[str]:
-        return [f"{name}={getattr(self, name)}" for name in ("cards", "context", "vision")]
-
-
-def _source(model: str) -> str:
-    """What `server.json` calls this model: "pocket", a folder's full path, or a Hugging Face name."""
-    if model == POCKET:
-        return model
-    folder = Path(model).expanduser()
-    if model.startswith(("/", ".", "~")) and not folder.is_dir():
-        raise LabkitError(TEXT["no_folder"].format(path=folder))
-    return str(folder.resolve()) if folder.is_dir() else model
-
-
 @contextmanager
 def _turn(show: Progress, timeout: float) -> Iterator[None]:
     """Wait for our turn: only one caller at a time may start a server. The lock dies with its process."""
@@ -153,8 +128,8 @@ def _turn(show: Progress, timeout: float) -> Iterator[None]:
             if time.monotonic() > deadline:
                 raise LabkitError(TEXT["slow_turn"].format(timeout=timeout)) from None
             server = home.read()
-            stage = vllm.stage(tail(server.log)) if server else TEXT["weights"]
-            show.update(TEXT["waiting"].format(stage=stage))
+            doing = stage(server) if server else WANTED["weights"]
+            show.update(TEXT["waiting"].format(stage=doing))
     try:
         yield
     finally:
@@ -166,17 +141,19 @@ def _attach(wanted: Wanted, port: int | None, show: Progress) -> Server | None:
     server = home.read()
     if server is None:
         return None
-    if not process.alive(server.pid, server.create_time):
-        process.end(server.pid, server.create_time)
+    if not any(map(lives, server.engines)):
+        end(server)
         show.note(TEXT["was_dead"])
         return None
     if server.source != wanted.source:
         raise LabkitError(TEXT["other"].format(running=server.model, wanted=wanted.source))
     if wanted.flags and wanted.flags != server.flags:
         raise LabkitError(TEXT["other_flags"].format(running=" ".join(server.flags) or "none"))
-    if server.ready and (why := ping(server, _PING_S)) is not None:
-        show.note(TEXT["restarting"].format(why=why))
-        process.end(server.pid, server.create_time)
+    silent = faults(server, _PING_S) if server.ready else {}
+    # A router that starts waits for all of its replicas: it cannot be started beside a dead one.
+    if len(silent) == len(server.engines) or (silent and not lives(server)):
+        show.note(TEXT["restarting"].format(why=next(iter(silent.values()))))
+        end(server)
         return None
     if port not in (None, server.port):
         show.note(TEXT["port_kept"].format(port=server.port, wanted=port))
@@ -186,61 +163,88 @@ def _attach(wanted: Wanted, port: int | None, show: Progress) -> Server | None:
 def _launch(wanted: Wanted, port: int | None, show: Progress, held: ExitStack) -> Server:
     """Start a server and write it down. A dead one's port is taken again, so that old sessions work on.
 
-    held: keeps the port from others until it is closed.
+    held: keeps the ports from others until it is closed.
     """
     before = home.read()
-    free, holder = _port(port, before.port if before else FIRST_PORT, show)
-    held.enter_context(holder)
-    recipe = _recipe(wanted, show)
-    composed = vllm.command(recipe, free)
-    key, log = home.key(), home.new_log()
-    pid, born = process.spawn(composed.argv, vllm.environment(composed, key), log, home.home())
-    server = Server(pid, born, free, key, recipe.served_name, wanted.source, str(log), wanted.flags)
+    free = _held(port, before.port if before else FIRST_PORT, show, held)
+    recipes, started = wanted.recipes(show), list[Replica]()
     try:
+        for number, recipe in enumerate(recipes, 1):
+            alone = len(recipes) == 1
+            its_port = free if alone else _held(None, FIRST_PORT, _QUIET, held)
+            composed, env = _composed(wanted, recipe, its_port)
+            started.append(_spawn(composed, env, its_port, "" if alone else f"replica-{number}"))
+        replicas = tuple(started) if len(started) > 1 else ()
+        if replicas:
+            started.append(_router(free, replicas, held))
+        front = started[-1]
+        key, name = home.key(), recipes[0].served_name
+        server = Server(front.pid, front.create_time, free, key, name, wanted.source, front.log, wanted.flags)
+        server = replace(server, replicas=replicas)
         home.write(server)
-    except OSError:
-        process.end(pid, born)  # a server that nobody remembers must not stay
+    except BaseException:
+        for each in started:  # a server that nobody remembers must not stay
+            process.end(each.pid, each.create_time)
         raise
     return server
 
 
-def _recipe(wanted: Wanted, show: Progress) -> Recipe:
-    build = vllm.build()
-    if build is None:
-        raise LabkitError(TEXT["no_vllm"].format(python=sys.executable))
-    here = machine()
-    if build == "cuda" and not here.gpus:
-        problem = f"{here.gpu_problem}. " if here.gpu_problem else ""
-        raise LabkitError(TEXT["no_gpu"].format(problem=problem))
-    shape: dict[str, Any] = {"cards": wanted.cards, "context": wanted.context, "vision": wanted.vision}
-    if wanted.source == POCKET:
-        folder = pocket(show)
-        recipe = recipe_for_variant(
-            POCKET, device=build, folder=folder, extra_flags=wanted.extra_flags, **shape
-        )
-        return replace(recipe, served_name=POCKET_NAME)
-    if wanted.source not in catalog.variants("vllm"):
-        return recipe_for(wanted.source, build, wanted.extra_flags)
-    if not here.gpus:
-        problem = f"{here.gpu_problem}. " if here.gpu_problem else ""
-        raise LabkitError(TEXT["variant_gpu"].format(variant=wanted.source, problem=problem))
-    memory = here.gpus[0].memory_gib
-    return recipe_for_variant(wanted.source, memory_gib=memory, extra_flags=wanted.extra_flags, **shape)
+def _composed(wanted: Wanted, recipe: Recipe, port: int) -> tuple[Command, dict[str, str]]:
+    """The command of a process that runs the model, and its environment."""
+    if wanted.ray is None:
+        composed = vllm.command(recipe, port)
+        return composed, vllm.environment(composed, home.key())
+    if find_spec("ray") is None:
+        raise LabkitError(TEXT["no_ray"])
+    home.write_json(_RAY_CONFIG, ray_serve.config(recipe, port, *wanted.ray))
+    composed = ray_serve.command(home.home() / _RAY_CONFIG, recipe, wanted.ray[1])
+    return composed, ray_serve.environment(composed, home.key())
 
 
-def pocket(show: Progress) -> str:
-    """The folder with the twin's prepared weights."""
-    from pocket.formats import DamagedWeights, prepare
+def _mend(server: Server, wanted: Wanted, show: Progress, held: ExitStack) -> Server:
+    """Start again what is dead among the router and, where they were asked for, its replicas."""
+    silent = faults(server, _PING_S)
+    if silent and wanted.replicas == 1:
+        show.note(told(server, silent).strip())
+        silent = {}
+    replicas = list(server.replicas)
+    for number, why in silent.items():
+        show.note(TEXT["mending"].format(fault=fault(server, number, why)))
+        old = replicas[number - 1]
+        process.end(old.pid, old.create_time)
+        recipe, port = wanted.recipes(show)[number - 1], _held(old.port, old.port, _QUIET, held)
+        composed, env = _composed(wanted, recipe, port)
+        replicas[number - 1] = _spawn(composed, env, old.port, f"replica-{number}")
+        server = replace(server, replicas=tuple(replicas), ready=False)
+        home.write(server)
+    if not lives(server):
+        show.note(TEXT["router_gone"])
+        process.end(server.pid, server.create_time)
+        new = _router(_held(server.port, server.port, show, held), server.replicas, held)
+        server = replace(server, pid=new.pid, create_time=new.create_time, log=new.log, ready=False)
+        home.write(server)
+    return server
 
-    show.update(TEXT["weights"])
-    try:
-        return str(prepare())
-    except DamagedWeights as error:
-        raise LabkitError(str(error)) from None
-    except Exception as error:
-        if told := disk_full(error, TEXT["weights"]):
-            raise told from None
-        raise
+
+def _router(port: int, replicas: tuple[Replica, ...], held: ExitStack) -> Replica:
+    if find_spec("vllm_router") is None:
+        raise LabkitError(TEXT["no_router"])
+    counts = _held(None, FIRST_PORT, _QUIET, held)
+    composed = router.command(port, counts, [each.url for each in replicas])
+    return _spawn(composed, router.environment(composed), port, "router")
+
+
+def _spawn(composed: Command, env: dict[str, str], port: int, part: str) -> Replica:
+    log = home.new_log(part)
+    pid, born = process.spawn(composed.argv, env, log, home.home())
+    return Replica(pid, born, port, str(log))
+
+
+def _held(wanted: int | None, first: int, show: Progress, held: ExitStack) -> int:
+    """A port as `_port` finds it, kept until `held` is closed."""
+    port, holder = _port(wanted, first, show)
+    held.enter_context(holder)
+    return port
 
 
 def _port(wanted: int | None, first: int, show: Progress) -> tuple[int, socket.socket]:
@@ -258,28 +262,35 @@ def _port(wanted: int | None, first: int, show: Progress) -> tuple[int, socket.s
 def _wait(server: Server, deadline: float, timeout: float, show: Progress) -> Server:
     """Watch a loading server until it has answered; remember then that it is ready."""
     while time.monotonic() < deadline:
-        log = tail(server.log)
-        show.update(vllm.stage(log))
-        if not process.alive(server.pid, server.create_time):
+        show.update(stage(server))
+        if not all(map(lives, server.parts)):
             raise _died(server)
-        why = ping(server, _PING_S) if vllm.listens(log) else "loading"
+        if server.replicas:  # one that has long been serving says no more in its log that it listens
+            why = next(iter(faults(server, _PING_S).values()), None) or ping(server, _PING_S)
+        else:
+            why = ping(server, _PING_S) if vllm.listens(tail(server.log)) else "loading"
         if why is None:
             server = replace(server, ready=True)
             home.write(server)
             return server
-        if why.startswith("HTTP 4"):
+        if (why or "").startswith("HTTP 4"):
             raise LabkitError(TEXT["refused"].format(why=why, log=server.log))
         time.sleep(0.25)
-    raise LabkitError(TEXT["slow"].format(timeout=timeout, stage=vllm.stage(tail(server.log))))
+    raise LabkitError(TEXT["slow"].format(timeout=timeout, stage=stage(server)))
 
 
 def _died(server: Server) -> LabkitError:
-    """Clean up after a server that ended while loading, and say why it did."""
-    process.end(server.pid, server.create_time)
+    """Clean up after a server that ended while loading, and say why it did. Replicas that answer stay."""
+    dead = next(each for each in server.parts if not lives(each))
     if home.read() is None:  # labkit.stop() in another window
+        end(server)
         return LabkitError(TEXT["stopped"])
-    home.forget()
-    log = tail(server.log)
+    if server.replicas and ping(server, _PING_S) is None:
+        home.write(replace(server, ready=True))
+    else:
+        end(server)
+        home.forget()
+    log = tail(dead.log)
     why = vllm.last_words(log) or TEXT["no_words"]
     sentence = TEXT["died"].format(stage=vllm.stage(log), why=why.rstrip("."))
-    return LabkitError(f"{with_cure(sentence, log)} {TEXT['log'].format(log=server.log)}")
+    return LabkitError(f"{with_cure(sentence, log)} {TEXT['log'].format(log=dead.log)}")

@@ -121,6 +121,51 @@ def test_stop_gives_up_the_rest() -> None:
     assert whole.interrupted is None, "a whole answer cannot be stopped any more"
 
 
+LOST = openai.APIConnectionError(request=REQUEST)
+
+
+@pytest.mark.parametrize("first", [Scripted(LOST), Scripted(), Scripted(piece(""), LOST)])
+def test_a_server_that_goes_away_before_its_first_word_is_asked_once_more(first: Scripted) -> None:
+    asked: list[Scripted] = []
+
+    def again() -> Scripted:
+        asked.append(Scripted(*WHOLE))
+        return asked[-1]
+
+    answer = Reply(first, 0.0, again)
+    assert (answer.text, answer.interrupted, len(asked)) == ("Hello", None, 1)
+    assert first.closed and asked[0].closed
+
+
+def test_it_is_asked_once_more_and_not_twice() -> None:
+    asked: list[Scripted] = []
+
+    def again() -> Scripted:
+        asked.append(Scripted(LOST))
+        return asked[-1]
+
+    assert Reply(Scripted(LOST), 0.0, again).interrupted == TEXT["lost"] and len(asked) == 1
+
+
+def test_a_server_that_is_gone_cannot_be_asked_again() -> None:
+    def again() -> Scripted:
+        raise LOST
+
+    assert Reply(Scripted(LOST), 0.0, again).interrupted == TEXT["lost"]
+
+
+def test_what_has_begun_is_not_asked_again() -> None:
+    """It would be another answer, and its tools would be called twice."""
+
+    def again() -> Scripted:
+        raise AssertionError("it must not be asked again")
+
+    begun = Reply(Scripted(piece("Hel"), LOST), 0.0, again)
+    assert (begun.interrupted, begun.message["content"]) == (TEXT["lost"], "Hel")
+    calling = Reply(Scripted(piece(calls=[call(0, "price", "{", "abcdefghi")]), LOST), 0.0, again)
+    assert calling.interrupted == TEXT["lost"]
+
+
 def test_an_answer_that_was_cut_off_says_so() -> None:
     assert str(Reply(Scripted(piece("Hel"), piece(finish="length")), 0.0)) == "Hel\n\n(cut off at max_tokens)"
 

@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 import labkit
-from labkit import LabkitError, home, starting
+from labkit import LabkitError, home, starting, wanted
 from labkit.engines import process, vllm
 from labkit.engines.recipe import Command
 from labkit.home import Server
@@ -165,7 +165,7 @@ def test_no_vllm_and_no_gpu(lab_home: Path, tmp_path: Path, monkeypatch: pytest.
     with pytest.raises(LabkitError, match=r"vLLM is not installed.*\./setup\.sh"):
         up(tmp_path)
     monkeypatch.setattr(vllm, "build", lambda: "cuda")
-    monkeypatch.setattr(starting, "machine", lambda: labkit.Machine((), None, 1, 1, 1, 1, False))
+    monkeypatch.setattr(wanted, "machine", lambda: labkit.Machine((), None, 1, 1, 1, 1, False))
     with pytest.raises(LabkitError, match=r"needs an NVIDIA GPU, and none was found\. Run"):
         up(tmp_path)
 

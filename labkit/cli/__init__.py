@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from labkit.cli.chat import chat
+from labkit.cli.deploy import deploy
 from labkit.cli.doctor import diagnose, doctor
 from labkit.cli.down import down
 from labkit.cli.export import export
@@ -60,5 +61,5 @@ def main() -> None:
     """Mistral Small 3.1 on this machine: start it, talk to it, stop it."""
 
 
-for _command in (up, status, chat, logs, down, plan, export, doctor, diagnose):
+for _command in (up, status, chat, logs, down, plan, export, doctor, diagnose, deploy):
     main.add_command(_command)

@@ -16,7 +16,9 @@ TEXT = {
     "no_engine": "{engine} has no log here: labkit has not started it, or it has stopped. "
     "`labkit logs --list` names the logs that are kept.",
     "no_name": "There is no log {name!r}. `labkit logs --list` names the logs that are kept.",
-    "two": "Name a log or an engine, not both.",
+    "two": "Name a log, an engine or a replica: one of them.",
+    "no_replica": "There is no replica {number} here: {count} run behind a router. "
+    "`labkit up --replicas N` starts N.",
     "inside": "Transformers runs inside a Python program and keeps no log file.",
 }
 
@@ -24,20 +26,26 @@ TEXT = {
 @click.command()
 @click.argument("name", required=False)
 @click.option("--engine", help="vllm or ollama: the log of the one that runs.")
+@click.option("--replica", type=click.IntRange(1), help="The log of this one of several, from 1 on.")
 @click.option("--list", "listed", is_flag=True, help="Name the logs that are kept, the newest last.")
 @click.option("-f", "--follow", is_flag=True, help="Go on showing what is added, until Ctrl-C.")
 @click.option("-n", "--lines", type=click.IntRange(0), default=40, show_default=True, help="The last lines.")
-def logs(name: str | None, engine: str | None, listed: bool, follow: bool, lines: int) -> None:
+def logs(
+    name: str | None, engine: str | None, replica: int | None, listed: bool, follow: bool, lines: int
+) -> None:
     """Show the log of the server, or of the last one that ran.
 
     NAME is a log of the list, or how its name begins.
     """
-    if name and engine:
+    if sum(map(bool, (name, engine, replica))) > 1:
         raise click.UsageError(TEXT["two"])
     if listed:
         _list()
         return
-    path = _of_engine(engine) if engine else _named(name) if name else _newest()
+    if replica:
+        path = _of_replica(replica)
+    else:
+        path = _of_engine(engine) if engine else _named(name) if name else _newest()
     with open(path, encoding="utf-8", errors="replace") as file:
         for line in deque(file, maxlen=lines):
             click.echo(line, nl=False)
@@ -83,6 +91,16 @@ def _of_engine(engine: str) -> Path:
         if name == engine:
             return path
     raise LabkitError(TEXT["no_engine"].format(engine=engine))
+
+
+def _of_replica(number: int) -> Path:
+    from labkit import home
+
+    server = home.read()
+    replicas = server.replicas if server else ()
+    if number > len(replicas):
+        raise LabkitError(TEXT["no_replica"].format(number=number, count=len(replicas)))
+    return Path(replicas[number - 1].log)
 
 
 def _named(name: str) -> Path:

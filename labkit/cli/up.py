@@ -21,6 +21,8 @@ TEXT = {
 @click.option("--variant", "named", help="The same as VARIANT.")
 @click.option("--engine", default="auto", show_default=True, help="vllm or ollama.")
 @click.option("--port", type=click.IntRange(1, 65535), help="vLLM: by default the first free one from 8000.")
+@click.option("--replicas", type=click.IntRange(1), help="vLLM: equal servers behind one address.")
+@click.option("--cards", type=click.IntRange(1), help="vLLM: GPUs that share each layer.")
 @click.option("--timeout", type=float, default=300, show_default=True, help="Seconds to wait.")
 @click.option("--flag", "flags", multiple=True, help="vLLM: one more word for its command.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing unless it fails.")
@@ -29,6 +31,8 @@ def up(
     named: str | None,
     engine: str,
     port: int | None,
+    replicas: int | None,
+    cards: int | None,
     timeout: float,
     flags: tuple[str, ...],
     quiet: bool,
@@ -48,11 +52,12 @@ def up(
     if name == "transformers":
         raise LabkitError(TEXT["inside"].format(variant=variant))
     options: dict[str, Any] = {}
-    for option, value, key in (("--port", port, "port"), ("--flag", flags, "extra_flags")):
+    given = {"port": port, "replicas": replicas, "cards": cards, "flag": flags}
+    for option, value in given.items():
         if value:
             if name != "vllm":
-                raise LabkitError(TEXT["vllm_only"].format(option=option, engine=name))
-            options[key] = value
+                raise LabkitError(TEXT["vllm_only"].format(option=f"--{option}", engine=name))
+            options["extra_flags" if option == "flag" else option] = value
     show = Progress(not quiet)
     try:
         found = running.start(variant, name, show=show, timeout=timeout, **options)

@@ -107,7 +107,8 @@ def torch_cuda() -> str | None:
 def _ours() -> set[int]:
     """The processes of the server that labkit started."""
     server = home.read()
-    return {each.pid for each in process.family(server.pid, server.create_time)} if server else set()
+    parts = server.parts if server else ()
+    return {each.pid for part in parts for each in process.family(part.pid, part.create_time)}
 
 
 def _room(here: Machine) -> Iterator[Finding]:

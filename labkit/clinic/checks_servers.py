@@ -18,6 +18,7 @@ from labkit.engines import ollama_engine, process
 from labkit.engines.ollama_engine import serving
 from labkit.home import Server
 from labkit.images import chunks
+from labkit.server import fault, faults
 
 TEXT = {
     "none": "no server of labkit's runs: labkit.start() (or `labkit up`) starts one",
@@ -32,6 +33,9 @@ TEXT = {
     "again": "labkit down && labkit up",
     "other": "The server at {url} serves {serves}, and labkit asks for {model}.",
     "other_why": "Every request would be refused with a 404.",
+    "replicas": "all of its {count} replicas answer",
+    "replica_why": "The others answer in its place, more slowly when many ask.",
+    "replica_command": "labkit up --replicas {count}",
     "vision": "it sees pictures",
     "no_vision": "It does not take a picture ({why}).",
     "no_vision_why": "Lesson 04 needs one; it was started without its vision tower.",
@@ -90,6 +94,7 @@ def _examined(server: Server) -> Iterator[Finding]:
         yield Finding("server", "wrong", what, TEXT["silent_why"], TEXT["again"], runs=True)
         return
     yield Finding("server", "well", TEXT["answers"].format(model=server.model, url=server.url))
+    yield from _replicas(server)
     if sees.error:
         what = TEXT["no_vision"].format(why=sees.error)
         yield Finding("vision", "wrong", what, TEXT["no_vision_why"], TEXT["again"])
@@ -100,6 +105,16 @@ def _examined(server: Server) -> Iterator[Finding]:
         yield Finding("tools", "wrong", what, TEXT["no_tools_why"], TEXT["again"])
     else:
         yield Finding("tools", "well", TEXT["tools"])
+
+
+def _replicas(server: Server) -> Iterator[Finding]:
+    """A dead replica is no dead service: the others answer in its place."""
+    silent = faults(server, _ASK_S) if server.replicas else {}
+    for number, why in silent.items():
+        what, command = fault(server, number, why), TEXT["replica_command"].format(count=len(server.replicas))
+        yield Finding("server", "wrong", what, TEXT["replica_why"], command, runs=True)
+    if server.replicas and not silent:
+        yield Finding("server", "well", TEXT["replicas"].format(count=len(server.replicas)))
 
 
 class _Answer:

@@ -46,6 +46,10 @@ class Status:
     memory_gib: float | None = None
     log: str | None = None
     """Path of its log."""
+    replicas: int = 1
+    """Equal processes that run the model."""
+    answering: int | None = None
+    """How many of several replicas answer; None where there is one."""
 
     def __str__(self) -> str:
         return self.message

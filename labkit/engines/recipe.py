@@ -19,6 +19,9 @@ TEXT = {
     "cards": "{title} cannot be split over {cards} cards: its {heads} heads and {kv_heads} KV heads must "
     "divide by them. Take {possible}.",
     "cores": "{cards} ranks need a processor core each, and {cores} may be used here. Take fewer cards.",
+    "replicas": "{count} replicas need {need} {places}, and {have} may be used here. Take fewer.",
+    "processor cores": "processor cores",
+    "GPUs": "GPUs",
     "context": "{title} reads 1 to {longest:,} tokens, and context asks for {context!r}.",
 }
 GUIDE_CONTEXT = 32768
@@ -53,6 +56,8 @@ class Recipe:
     """Cards that share each layer (tensor parallel); on a CPU, processes that rehearse it."""
     cores: tuple[int, ...] = ()
     """The processor cores that the processes of a rehearsal share; empty: the first `cards` ones."""
+    gpus: tuple[int, ...] = ()
+    """The GPUs that it may see, by their number; empty: all."""
 
 
 @dataclass(frozen=True)
@@ -122,6 +127,23 @@ def recipe_for_variant(
         cores=_cores(cards) if base.device == "cpu" and cards > 1 else (),
         extra_flags=(*shlex.split(entry.flags), *extra_flags),
     )
+
+
+def replicas_of(recipe: Recipe, count: int, places: tuple[int, ...]) -> tuple[Recipe, ...]:
+    """`count` recipes like this one, each with cores (on a CPU) or GPUs of its own; one is left as it is.
+
+    places: the numbers of the cores or GPUs that may be used. Raises LabkitError where they are too few.
+    """
+    if count == 1:
+        return (recipe,)
+    on_cpu = recipe.device == "cpu"
+    if not isinstance(count, int) or count < 1 or len(places) < count * recipe.cards:
+        kind = TEXT["processor cores" if on_cpu else "GPUs"]
+        need = count * recipe.cards
+        raise LabkitError(TEXT["replicas"].format(count=count, need=need, places=kind, have=len(places)))
+    each = len(places) // count if on_cpu else recipe.cards
+    shares = [places[number * each : (number + 1) * each] for number in range(count)]
+    return tuple(replace(recipe, cores=share) if on_cpu else replace(recipe, gpus=share) for share in shares)
 
 
 def _in_catalog(variant: str) -> tuple[Model, RecipeEntry]:

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from labkit.engines.recipe import Command, Device, Recipe
@@ -49,12 +50,12 @@ def command(recipe: Recipe, port: int, host: str = "127.0.0.1") -> Command:
     argv = [sys.executable, "-m", "vllm.entrypoints.openai.api_server"]
     argv += ["--model", recipe.model, "--served-model-name", recipe.served_name]
     argv += ["--host", host, "--port", str(port)]
-    return Command((*argv, *flags(recipe)), _variables(recipe))
+    return Command((*argv, *flags(recipe)), variables(recipe))
 
 
 def serve(recipe: Recipe) -> Command:
     """The same in the guide's form, `vllm serve MODEL ...`, for a terminal where the CUDA build is."""
-    return Command(("vllm", "serve", *_arguments(recipe)), _variables(recipe))
+    return Command(("vllm", "serve", *_arguments(recipe)), variables(recipe))
 
 
 def docker(recipe: Recipe, port: int = 8000, cache: str | None = None) -> Command:
@@ -69,7 +70,7 @@ def docker(recipe: Recipe, port: int = 8000, cache: str | None = None) -> Comman
     cache = cache or str(Path.home() / ".cache" / "huggingface")
     argv = ["docker", "run", "--rm", "--gpus", "all", "--ipc=host", "-p", f"127.0.0.1:{port}:8000"]
     argv += ["-v", f"{cache}:/root/.cache/huggingface", "-e", "VLLM_API_KEY"]
-    for name, value in _variables(recipe):
+    for name, value in variables(recipe):
         argv += ["-e", f"{name}={value}"]
     return Command((*argv, IMAGE, *_arguments(recipe)))
 
@@ -100,14 +101,16 @@ def _arguments(recipe: Recipe) -> tuple[str, ...]:
     return (recipe.model, *renamed, *flags(recipe))
 
 
-def _variables(recipe: Recipe) -> tuple[tuple[str, str], ...]:
+def variables(recipe: Recipe) -> tuple[tuple[str, str], ...]:
     """The environment variables of a server with `recipe`."""
     env = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
     if recipe.device == "cpu":
         env |= {"VLLM_CPU_KVCACHE_SPACE": str(recipe.kv_cache_gib)}
-        if recipe.cards > 1:
-            cores = recipe.cores or tuple(range(recipe.cards))
+        cores = recipe.cores or (tuple(range(recipe.cards)) if recipe.cards > 1 else ())
+        if cores:
             env |= {"VLLM_CPU_OMP_THREADS_BIND": _binding(cores, recipe.cards)}
+    if recipe.gpus:
+        env |= {"CUDA_VISIBLE_DEVICES": ",".join(map(str, recipe.gpus))}
     if recipe.offline:
         env |= {"HF_HUB_OFFLINE": "1"}
     return tuple(env.items())
@@ -149,6 +152,16 @@ def stage(log: str) -> str:
         if re.search(pattern, log):
             return words
     return FIRST_STAGE
+
+
+def behind(logs: Iterable[str]) -> str:
+    """Of the logs of several servers, that of the one which is furthest behind."""
+
+    def place(log: str) -> int:
+        found = (place for place, (pattern, _) in enumerate(STAGES) if re.search(pattern, log))
+        return next(found, len(STAGES))
+
+    return max(logs, key=place)
 
 
 def listens(log: str) -> bool:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from urllib.parse import urlsplit
 
+from labkit import home
 from labkit.errors import LabkitError
 from labkit.session import Session
 
@@ -18,6 +20,7 @@ GAUGES = ("num_requests_running", "num_requests_waiting", "kv_cache_usage_perc")
 COUNTERS = ("prompt_tokens", "generation_tokens", "num_preemptions")
 HISTOGRAMS = ("time_to_first_token_seconds", "inter_token_latency_seconds", "e2e_request_latency_seconds")
 
+_FULLEST = "kv_cache_usage_perc"
 _LINE = re.compile(r"^vllm:(\w+)(?:\{[^}]*\})?\s+(\S+)", re.MULTILINE)
 
 
@@ -25,24 +28,40 @@ def metrics(session: Session) -> dict[str, float]:
     """vLLM's own count, read now. The names are vLLM's, without the `vllm:` in front.
 
     GAUGES say how it is at this moment (the cache's use from 0 to 1), COUNTERS add up since the server
-    started, and of HISTOGRAMS, in seconds, the mean since then is given. The page needs no API key. Raises
+    started, and of HISTOGRAMS, in seconds, the mean since then is given. Of several replicas of this home
+    all pages are read: counts and times are of all together, the cache's use is the fullest one's. Raises
     LabkitError where the server has no such page.
     """
+    own = home.read()
+    if own is None or own.url != session.url or not own.replicas:
+        return parse(_page(session.url, session.api_key))
+    pages = []
+    for each in own.replicas:
+        with suppress(LabkitError):  # one that is gone counts no more
+            pages.append(_page(each.url, session.api_key))
+    if not pages:
+        raise LabkitError(TEXT["none"].format(url=session.url, why=TEXT["no_connection"]))
+    found = parse("\n".join(pages))
+    return found | {_FULLEST: max(parse(page).get(_FULLEST, 0.0) for page in pages)}
+
+
+def _page(server: str, key: str) -> str:
+    """The page of the server whose API is at `server`. vLLM shows it without the key, a router with it."""
     import httpx
 
-    place = urlsplit(session.url)
+    place = urlsplit(server)
     url = f"{place.scheme}://{place.netloc}/metrics"
+    # A proxy set for the way out must not get in the way of our own machine.
+    outside = place.hostname not in ("127.0.0.1", "localhost")
     try:
-        # A proxy set for the way out must not get in the way of our own machine.
-        answer = httpx.get(url, timeout=10, trust_env=place.hostname not in ("127.0.0.1", "localhost"))
+        answer = httpx.get(url, timeout=10, trust_env=outside, headers={"Authorization": f"Bearer {key}"})
     except httpx.HTTPError:
         raise LabkitError(TEXT["none"].format(url=url, why=TEXT["no_connection"])) from None
     if answer.status_code != 200:
         raise LabkitError(TEXT["none"].format(url=url, why=f"HTTP {answer.status_code}"))
-    found = parse(answer.text)
-    if not found:
+    if not parse(answer.text):
         raise LabkitError(TEXT["none"].format(url=url, why=TEXT["page"]))
-    return found
+    return answer.text
 
 
 def parse(page: str) -> dict[str, float]:

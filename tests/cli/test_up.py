@@ -42,7 +42,23 @@ def test_the_variant_named_twice() -> None:
     assert CliRunner().invoke(main, ["up", "pocket", "--variant", "pocket"]).exit_code == 2
 
 
-@pytest.mark.parametrize("option", [["--port", "9000"], ["--flag", "x"]])
+@pytest.mark.parametrize(
+    "option", [["--port", "9000"], ["--flag", "x"], ["--replicas", "2"], ["--cards", "2"]]
+)
 def test_words_of_vllm_are_refused_elsewhere(option: list[str], lab_home: Path) -> None:
     failed = CliRunner().invoke(main, ["up", "--engine", "ollama", *option])
     assert failed.exit_code == 1 and f"{option[0]} is a word of vLLM's" in failed.output
+
+
+def test_words_of_vllm_are_handed_on(lab_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[dict[str, object]] = []
+
+    def start(variant: str, name: str, *, show: object, timeout: float, **options: object) -> Endpoint:
+        asked.append(options)
+        return Endpoint(name, variant, "")
+
+    monkeypatch.setattr(running, "start", start)
+    words = ["--replicas", "2", "--cards", "2", "--port", "9000", "--flag", "--seed", "--flag", "1"]
+    assert CliRunner().invoke(main, ["up", "--quiet", *words]).exit_code == 0
+    assert asked == [{"port": 9000, "replicas": 2, "cards": 2, "extra_flags": ("--seed", "1")}]
+    assert CliRunner().invoke(main, ["up", "--quiet"]).exit_code == 0 and asked[1] == {}

@@ -20,7 +20,7 @@ ALL_PINS = sorted({*PROJECT["dependencies"], *(pin for pins in EXTRAS.values() f
 
 @pytest.mark.parametrize("pin", ALL_PINS)
 def test_every_pin_is_exact(pin: str) -> None:
-    assert re.fullmatch(r"[a-z0-9-]+==[0-9][0-9.]*(post\d+)?", pin)
+    assert re.fullmatch(r"[a-z0-9-]+(\[[a-z]+\])?==[0-9][0-9.]*(post\d+)?", pin)
 
 
 def test_conda_gets_the_same_pins() -> None:
