@@ -124,7 +124,7 @@ install_cases() {
 # What is installed is stamped with what it was made from; the same stamp again means nothing to do.
 set_up() {
   local kind=$1 extras=$DEVICE stamp
-  if [ "$kind" = test ]; then extras=$DEVICE,test; fi
+  if [ "$kind" = test ]; then extras=$DEVICE,test,workshop; fi
   stamp="$VENV $DEVICE $(cksum <"$ROOT/pyproject.toml")"
   if [ "$(cat "$VENV/.stamp-$kind" 2>/dev/null)" = "$stamp" ] && "$PY" -c '' 2>/dev/null; then return; fi
 

@@ -19,6 +19,7 @@ from labkit.cli.logs import logs
 from labkit.cli.plan import plan
 from labkit.cli.status import status
 from labkit.cli.up import up
+from labkit.cli.workshop import workshop
 from labkit.errors import LabkitError
 
 TEXT = {"interrupted": "Interrupted."}
@@ -43,5 +44,5 @@ def main() -> None:
     """Mistral Small 3.1 on this machine: start it, talk to it, stop it."""
 
 
-for _command in (up, status, chat, logs, down, plan, export, doctor, diagnose):
+for _command in (up, status, chat, logs, down, plan, export, doctor, diagnose, workshop):
     main.add_command(_command)
