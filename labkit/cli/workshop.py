@@ -77,6 +77,28 @@ def status() -> None:
     sys.exit(0 if well else 4)
 
 
+@workshop.command()
+@click.option("--learners", type=click.IntRange(1, 500), default=30, show_default=True)
+@click.option("--context", type=int, default=8192, show_default=True, help="Tokens for each learner.")
+@click.option("--gpu", help='A card by its name ("4090", "2x4090", "H100"). By default, what is here.')
+@click.option("--count", type=int, help="How many cards.")
+def plan(learners: int, context: int, gpu: str | None, count: int | None) -> None:
+    """Say what a class needs: which recipe holds it, and how much machine."""
+    from labkit.workshop.planning import class_plan
+
+    click.echo(str(class_plan(learners, context, gpu, count)))
+
+
+@workshop.command()
+def check() -> None:
+    """The evening before: disk, memory, ports, proxy, server, every sign-in. Exit code 1: to mend."""
+    from labkit.workshop.checking import check as look
+
+    found = look()
+    click.echo(str(found))
+    sys.exit(0 if found else 1)
+
+
 def _read_names(path: Path) -> tuple[str, ...]:
     from labkit.errors import LabkitError
 

@@ -1,8 +1,8 @@
 """What a learner has done, kept in `$LABKIT_HOME/progress.json`.
 
 The file holds, for each exercise: `attempts` (answers that were checked), `hints` (how many were shown) and
-three times (UTC, ISO 8601; null until then): `first_correct`, `since` (the first attempt or hint) and `last` (the
-newest). Several notebooks may write at once.
+three times (UTC, ISO 8601; null until then): `first_correct`, `since` (the first attempt or hint) and `last`
+(the newest). Several notebooks may write at once.
 """
 
 from __future__ import annotations

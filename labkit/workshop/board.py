@@ -1,7 +1,7 @@
 """The instructor's board: a service of the hub, behind its sign-in. `python -m labkit.workshop.board`.
 
-Whoever the hub calls an admin sees the class; a learner sees one row, their own. It asks the hub for activity,
-the server for its metrics, and the learners' own files for progress (labkit.workshop.roll).
+Whoever the hub calls an admin sees the class; a learner sees one row, their own. It asks the hub for
+activity, the server for its metrics, and the learners' own files for progress (labkit.workshop.roll).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tornado import web
 
 from labkit import home
 from labkit.errors import LabkitError
-from labkit.hardware import GIB, machine
+from labkit.hardware import machine
 from labkit.lessons import shelf
 from labkit.probes.metrics import metrics
 from labkit.session import Session

@@ -87,8 +87,7 @@ def _open(here: Room, show: Progress) -> Opened:
     proxy.install()
     passwords = None
     if here.separate:
-        people.check_readable(Path(here.course))
-        people.check_readable(Path(sys.executable).parent)
+        people.check_reachable(people.needed(here))
         show.update(TEXT["stage_people"].format(count=len(here.people)))
         people.make(here)
         passwords = people.passwords(here) if here.sign_in == "own" else None
@@ -96,7 +95,7 @@ def _open(here: Room, show: Progress) -> Opened:
     running = home.read()
     starting.up(running.source if running else starting.POCKET, progress=show)
     if not hub.alive("hub"):
-        _check_ports(here)
+        check_ports(here)
     room.write(here)
     hub.start("gate", (sys.executable, "-m", "labkit.workshop.gate"))
     hub.wait("gate", f"http://127.0.0.1:{here.gate_port}/health", _PATIENCE_S)
@@ -140,7 +139,7 @@ def _check_extra() -> None:
         raise LabkitError(TEXT["no_extra"].format(python=sys.executable, course=course))
 
 
-def _check_ports(here: Room) -> None:
+def check_ports(here: Room) -> None:
     """The hub's own ports must be free. (A gate or a proxy that outlived its hub may hold theirs.)"""
     free = {here.gate_port} if hub.alive("gate") else set()
     for port in (each for each in here.ports if each not in free):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import pwd
 import secrets
 import shutil
 import subprocess
+import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from labkit import home
@@ -16,8 +19,8 @@ TEXT = {
     "failed": "The system user {name} could not be made: {why}",
     "taken": "{name} is a user of this machine already, with the home {home}. Choose other names for the "
     "class, or remove that user.",
-    "unreadable": "Learners cannot read {path}: the folder above it is closed to them. Put the course where "
-    "all may read (/opt, /srv), or open it: chmod o+x {folder}",
+    "unreadable": "Learners cannot read {path}: the folder above it is closed to them. Let them "
+    "pass through (they cannot list it): chmod o+x {folder}. Or set the course up elsewhere, in /opt say.",
     "no_tool": "{tool} is missing, which makes system users (Debian, Ubuntu: apt-get install passwd). "
     "Install it, or start the workshop as an ordinary user.",
 }
@@ -57,11 +60,8 @@ def _add(name: str, folder: Path) -> None:
 
 
 def passwords(room: Room) -> dict[str, str]:
-    """Everybody's own password, for the system too. Made once, kept in the state's `passwords.json`."""
-    import json
-
-    path = state() / "passwords.json"
-    known: dict[str, str] = json.loads(path.read_text("utf-8")) if path.exists() else {}
+    """Everybody's own password, set in the system. Made once, kept in the state's `passwords.json`."""
+    known = known_passwords()
     known |= {name: secrets.token_urlsafe(9) for name in room.people if name not in known}
     home.write_json("workshop/passwords.json", known)
     lines = "".join(f"{name}:{known[name]}\n" for name in room.people)
@@ -69,11 +69,25 @@ def passwords(room: Room) -> dict[str, str]:
     return {name: known[name] for name in room.people}
 
 
-def check_readable(path: Path) -> None:
-    """Raise LabkitError where other users cannot come to `path`, naming the folder that is in the way."""
-    for folder in reversed([path, *path.parents]):
-        if folder.is_dir() and not folder.stat().st_mode & 0o001:
-            raise LabkitError(TEXT["unreadable"].format(path=path, folder=folder))
+def known_passwords() -> dict[str, str]:
+    """What has been given out so far, by name."""
+    path = state() / "passwords.json"
+    found: dict[str, str] = json.loads(path.read_text("utf-8")) if path.exists() else {}
+    return found
+
+
+def check_reachable(paths: Iterable[Path]) -> None:
+    """Raise LabkitError where other users cannot come to one of `paths`, naming the folder in the way."""
+    for path in paths:
+        for folder in reversed([path, *path.parents]):
+            if folder.is_dir() and not folder.stat().st_mode & 0o001:
+                raise LabkitError(TEXT["unreadable"].format(path=path, folder=folder))
+
+
+def needed(room: Room) -> tuple[Path, ...]:
+    """What the learners' servers read: the course, the environment, and the Python behind it."""
+    python = Path(sys.executable)
+    return (Path(room.course), python.parent, python.resolve().parent, Path(room.homes))
 
 
 def _run(argv: list[str], name: str, given: str | None = None) -> None:
