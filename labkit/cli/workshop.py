@@ -17,6 +17,7 @@ TEXT = {
     "tunnel": "From a laptop, first: {tunnel}",
     "down": "Closed; {count} processes have ended. The learners' files stay in {homes}. The model's "
     "server goes on: `labkit down` ends it.",
+    "removed": "{count} system users are removed.",
     "nothing": "No workshop was open.",
     "file": "{path} cannot be read: {why}",
 }
@@ -58,13 +59,16 @@ def up(
 
 
 @workshop.command()
-def down() -> None:
+@click.option("--remove-users", is_flag=True, help="Remove the class's system users as well; homes stay.")
+def down(remove_users: bool) -> None:
     """Stop everything of the workshop. Files, users, keys and passwords stay."""
-    from labkit.workshop import opening, room
+    from labkit.workshop import opening, people, room
 
     here, count = room.read(), opening.down()
     told = TEXT["down"].format(count=count, homes=here.homes) if here and count else TEXT["nothing"]
     click.echo(told)
+    if remove_users and here and here.separate:
+        click.echo(TEXT["removed"].format(count=people.remove(here)))
 
 
 @workshop.command()

@@ -34,6 +34,12 @@ def alive(what: str) -> bool:
     return known is not None and process.alive(known["pid"], known["born"])
 
 
+def pid_of(what: str) -> int | None:
+    """Its process id; None where it does not run."""
+    known = _read(what)
+    return int(known["pid"]) if known and alive(what) else None
+
+
 def start(what: str, argv: tuple[str, ...]) -> None:
     """Start it in a session of its own, unless it runs. Raises OSError where the log cannot be written."""
     if alive(what):

@@ -59,6 +59,15 @@ def _add(name: str, folder: Path) -> None:
     folder.chmod(0o700)
 
 
+def remove(room: Room) -> int:
+    """Remove the class's system users; their homes stay. Returns how many there were."""
+    ours = [each.pw_name for each in pwd.getpwall() if each.pw_gecos.split(",")[0] == _MARK]
+    found = [name for name in room.people if name in ours]
+    for name in found:
+        _run(["userdel", name], name)
+    return len(found)
+
+
 def passwords(room: Room) -> dict[str, str]:
     """Everybody's own password, set in the system. Made once, kept in the state's `passwords.json`."""
     known = known_passwords()

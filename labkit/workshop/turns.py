@@ -54,7 +54,7 @@ class Turnstile:
             if ticket.done() and not ticket.cancelled():  # let in at the moment of leaving
                 self._leave(name)
             else:
-                self._forget(name, ticket)
+                self._tidy(name)
             raise
 
     def _may(self, name: str) -> bool:
@@ -67,19 +67,20 @@ class Turnstile:
     def _call_next(self) -> None:
         """Let in whoever may, the learner who was let in longest ago first."""
         for name in list(self._waiting):
-            if not self._may(name):
+            self._tidy(name)
+            if name not in self._waiting or not self._may(name):
                 continue
             ticket = self._waiting[name].popleft()
             self._waiting.move_to_end(name)
-            if not self._waiting[name]:
-                del self._waiting[name]
+            self._tidy(name)
             self.running[name] += 1
             ticket.set_result(None)
             return
 
-    def _forget(self, name: str, ticket: asyncio.Future[None]) -> None:
-        queue = self._waiting.get(name)
-        if queue and ticket in queue:
-            queue.remove(ticket)
-            if not queue:
-                del self._waiting[name]
+    def _tidy(self, name: str) -> None:
+        """Forget the tickets of those who left, and a queue in which nobody waits."""
+        left = deque(each for each in self._waiting.get(name, ()) if not each.done())
+        if left:
+            self._waiting[name] = left
+        else:
+            self._waiting.pop(name, None)

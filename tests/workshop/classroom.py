@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import time
 import uuid
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
 import websocket
 
+from labkit.workshop.room import Room
+
+NAMES = ("wsann", "wsbob", "wscy")
 PATIENCE_S = 120.0
 
 
@@ -96,3 +100,14 @@ class Learner:
                     return "".join(said)
         finally:
             socket.close()
+
+
+@dataclass
+class Class:
+    """The open workshop, and everybody's password."""
+
+    room: Room
+    passwords: dict[str, str]
+
+    def sign_in(self, name: str, password: str | None = None) -> Learner:
+        return Learner(self.room.url, name, self.passwords[name] if password is None else password)
