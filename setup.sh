@@ -21,6 +21,7 @@ usage() {
 ./setup.sh --help    this text
 
 With --cpu, the CPU build of vLLM is installed even where there is an NVIDIA GPU.
+With --workshop, JupyterHub is installed too, for a class on this machine (`labkit workshop --help`).
 LABKIT_HOME (now ~/.labkit unless set) holds the state and the logs; LAB_PORT (8888) is where JupyterLab starts.
 TEXT
 }
@@ -124,7 +125,8 @@ install_cases() {
 # What is installed is stamped with what it was made from; the same stamp again means nothing to do.
 set_up() {
   local kind=$1 extras=$DEVICE stamp
-  if [ "$kind" = test ]; then extras=$DEVICE,test,workshop; fi
+  if [ "$kind" = workshop ]; then extras=$DEVICE,workshop; fi
+  if [ "$kind" = test ]; then extras=$DEVICE,workshop,test; fi
   stamp="$VENV $DEVICE $(cksum <"$ROOT/pyproject.toml")"
   if [ "$(cat "$VENV/.stamp-$kind" 2>/dev/null)" = "$stamp" ] && "$PY" -c '' 2>/dev/null; then return; fi
 
@@ -214,7 +216,7 @@ TEXT
 
 open_lab() {
   printf 'Mistral Small 3.1: setting up in %s\n' "$ROOT"
-  set_up lab
+  set_up "$KIND"
   jupyter_environment
   step "JupyterLab" start_lab || fail "JupyterLab did not start: $(last_words) ($LABKIT_HOME/jupyterlab.log)"
   printf '  %s\n' "the model (about 40 s, where it is not running yet)"
@@ -294,12 +296,13 @@ retake() {
 
 main() {
   local task=lab argument
-  DEVICE=cpu
+  DEVICE=cpu KIND=lab
   if nvidia-smi -L 2>/dev/null | grep -q '^GPU'; then DEVICE=cuda; fi
   for argument in "$@"; do
     case $argument in
       -h | --help) usage; exit 0 ;;
       --cpu) DEVICE=cpu ;;
+      --workshop) KIND=workshop ;;
       test | stop | retake | ollama) task=$argument ;;
       *) usage >&2; fail "./setup.sh does not know '$argument'." ;;
     esac

@@ -103,6 +103,16 @@ def check() -> None:
     sys.exit(0 if found else 1)
 
 
+@workshop.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+def pack(folder: Path) -> None:
+    """Fill FOLDER so that a room without a network can set itself up from it."""
+    from labkit.display import Progress
+    from labkit.workshop.packing import pack as fill
+
+    click.echo(str(fill(folder, Progress())))
+
+
 def _read_names(path: Path) -> tuple[str, ...]:
     from labkit.errors import LabkitError
 
