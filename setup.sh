@@ -191,11 +191,13 @@ start_lab() {
 }
 
 print_link() {
-  local link port via=""
+  local link port tunnel via=""
   link=$(lab) || fail "JupyterLab is gone again: $LABKIT_HOME/jupyterlab.log says why."
   link=${link#* }
   port=${link#http://127.0.0.1:}; port=${port%%/*}
   if [ -n "${SSH_CONNECTION-}" ] || [ "$(id -u)" = 0 ]; then via=" -p <its SSH port>"; fi
+  tunnel=$("$PY" -m labkit.remote "$port" 2>/dev/null) ||
+    tunnel="ssh$via -L $port:127.0.0.1:$port $(id -un)@<the machine's address>"
   cat <<TEXT
 
 Ready after $SECONDS s. Click, or paste into a browser:
@@ -204,7 +206,7 @@ Ready after $SECONDS s. Click, or paste into a browser:
 
 On a rented or remote machine, first run this on your laptop, and leave it open:
 
-    ssh$via -L $port:127.0.0.1:$port $(id -un)@<the machine's address>
+    $tunnel
 
 ./setup.sh stop ends it all.
 TEXT

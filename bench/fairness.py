@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
+import random
 import statistics
 import threading
 import time
@@ -74,10 +75,10 @@ def _flood(place: Place, kind: str, size: int, stop: Any, sent: Any) -> None:
 
     def one() -> None:
         body = {"model": place.model, "max_tokens": 200, "temperature": 1, "ignore_eos": True}
-        body["messages"] = [{"role": "user", "content": KINDS[kind]}]
         headers = {"Authorization": f"Bearer {place.key}"}
         with httpx.Client(trust_env=False, timeout=300, headers=headers) as client:
-            while not stop.is_set():
+            while not stop.is_set():  # a number in front, or the server's prefix cache would know the text
+                body["messages"] = [{"role": "user", "content": f"{random.random()} {KINDS[kind]}"}]
                 done = client.post(f"{place.url}/chat/completions", json=body)
                 with sent.get_lock():
                     sent.value += 1

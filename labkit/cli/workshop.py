@@ -19,8 +19,12 @@ TEXT = {
     "server goes on: `labkit down` ends it.",
     "removed": "{count} system users are removed.",
     "nothing": "No workshop was open.",
+    "disk": "Only {free:.1f} GiB of disk are free where the learners' files lie ({homes}).",
     "file": "{path} cannot be read: {why}",
 }
+
+
+_LOW_GIB = 5.0
 
 
 @click.group()
@@ -124,6 +128,8 @@ def _read_names(path: Path) -> tuple[str, ...]:
 
 
 def _said(opened: object) -> list[str]:
+    from labkit.hardware import machine
+    from labkit.remote import tunnel
     from labkit.workshop import room
     from labkit.workshop.opening import Opened
 
@@ -139,4 +145,7 @@ def _said(opened: object) -> list[str]:
         teacher = opened.secrets.teacher_password
     lines.append(TEXT["teacher"].format(teacher=room.TEACHER, password=teacher))
     lines.append(TEXT["board"].format(url=here.url, teacher=room.TEACHER))
+    lines.append(TEXT["tunnel"].format(tunnel=tunnel(here.port)))
+    if (free := machine(Path(here.homes)).disk_free_gib) < _LOW_GIB:
+        lines.append(TEXT["disk"].format(free=free, homes=here.homes))
     return [*lines, "", here.isolation]
