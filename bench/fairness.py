@@ -24,7 +24,8 @@ import httpx
 import uvicorn
 
 import labkit
-from labkit.workshop.gate import Gate
+from labkit import home
+from labkit.workshop.gate import PRIORITY, Gate
 from labkit.workshop.room import Turns
 
 TEXT = {
@@ -117,18 +118,20 @@ def sample(place: Place, count: int) -> list[float]:
 @contextmanager
 def gated(session: labkit.Session, turns: Turns) -> Iterator[tuple[Place, Place]]:
     """A gate before the server; gives the places of two learners."""
-    gate = Gate(session.url, session.api_key, {"key-a": "ann", "key-b": "bob"}, turns)
+    server = home.read()
+    priority = server is not None and set(PRIORITY) <= set(server.flags)
+    gate = Gate(session.url, session.api_key, {"key-a": "ann", "key-b": "bob"}, turns, priority)
     config = uvicorn.Config(gate.app, port=0, log_level="warning", timeout_graceful_shutdown=1)
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, daemon=True)
+    served = uvicorn.Server(config)
+    thread = threading.Thread(target=served.run, daemon=True)
     thread.start()
-    while not server.started:
+    while not served.started:
         time.sleep(0.01)
-    url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}/v1"
+    url = f"http://127.0.0.1:{served.servers[0].sockets[0].getsockname()[1]}/v1"
     try:
         yield Place(url, "key-a", session.model), Place(url, "key-b", session.model)
     finally:
-        server.should_exit = True
+        served.should_exit = True
         thread.join()
 
 

@@ -6,6 +6,7 @@ by byte as it streams; the server's own key never leaves it.
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
@@ -28,17 +29,21 @@ TEXT = {
 }
 OPEN = ("/metrics", "/health", "/version")
 """Paths that need no key, as with vLLM itself."""
+PRIORITY = ("--scheduling-policy", "priority")
+"""vLLM's words for a server that orders what waits in it by rank, not by arrival."""
 _TAKES_A_TURN = ("/completions", "/embeddings", "/responses")
 _DROPPED = {"host", "authorization", "content-length", "connection", "transfer-encoding", "keep-alive"}
 _LONGEST_S = 600.0
 
 
 class Gate:
-    """The app, for one upstream server. `names`: whose each key is."""
+    """The app, for one upstream server. names: whose each key is. priority: whether it orders by rank."""
 
-    def __init__(self, upstream: str, key: str, names: Mapping[str, str], turns: Turns) -> None:
+    def __init__(
+        self, upstream: str, key: str, names: Mapping[str, str], turns: Turns, priority: bool = False
+    ) -> None:
         place = urlsplit(upstream)
-        self.turnstile = Turnstile(turns)
+        self.turnstile, self._priority = Turnstile(turns), priority
         self._key, self._names = key, dict(names)
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=64)
         self._client = httpx.AsyncClient(
@@ -68,6 +73,7 @@ class Gate:
         try:
             if request.method == "POST" and path.endswith(_TAKES_A_TURN):
                 await held.enter_async_context(self.turnstile.turn(name))
+                return await self._forward(request, held, self.turnstile.running[name] - 1)
             return await self._forward(request, held)
         except Refused:
             return _error(429, TEXT["full"].format(queue=self.turnstile.turns.queue), "rate_limit_exceeded")
@@ -75,12 +81,17 @@ class Gate:
             await held.aclose()
             raise
 
-    async def _forward(self, request: Request, held: AsyncExitStack) -> Response:
-        """Ask upstream. `held` is given back when the last byte has gone, or the asker has."""
+    async def _forward(self, request: Request, held: AsyncExitStack, already: int | None = None) -> Response:
+        """Ask upstream. `held` is given back when the last byte has gone, or the asker has.
+
+        already: how many of the learner's requests are at the server; None for what takes no turn.
+        """
         headers = {k: v for k, v in request.headers.items() if k not in _DROPPED}
         headers["authorization"] = f"Bearer {self._key}"
         try:
             body = await request.body()
+            if self._priority and already is not None:
+                body = _with_priority(body, already)
             asked = self._client.build_request(
                 request.method,
                 request.url.path,
@@ -97,6 +108,15 @@ class Gate:
             return _error(503, TEXT["gone"], "server_error")
         kept = {k: v for k, v in answer.headers.items() if k not in _DROPPED}
         return StreamingResponse(_bytes(answer, held), answer.status_code, kept)
+
+
+def _with_priority(body: bytes, priority: int) -> bytes:
+    """The request with our word on its rank (vLLM serves the lowest first), whatever the learner's was."""
+    try:
+        asked = json.loads(body)
+    except ValueError:
+        return body  # the server says what is wrong with it
+    return json.dumps(asked | {"priority": priority}).encode() if isinstance(asked, dict) else body
 
 
 async def _bytes(answer: httpx.Response, held: AsyncExitStack) -> AsyncIterator[bytes]:
@@ -124,7 +144,7 @@ def main() -> None:
     here, secret, server = room.read(), room.read_secrets(), home.read()
     assert here and server  # `labkit workshop up` has written both
     names = {secret.key_of(name): name for name in here.people}
-    gate = Gate(server.url, server.key, names, here.turns)
+    gate = Gate(server.url, server.key, names, here.turns, set(PRIORITY) <= set(server.flags))
     uvicorn.run(gate.app, host="127.0.0.1", port=here.gate_port, log_level="warning")
 
 

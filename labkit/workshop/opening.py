@@ -10,9 +10,10 @@ from pathlib import Path
 
 from labkit import home, server, starting
 from labkit.display import Progress
-from labkit.engines import ports
+from labkit.engines import ports, process
 from labkit.errors import LabkitError, disk_full
 from labkit.workshop import hub, people, proxy, room
+from labkit.workshop.gate import PRIORITY
 from labkit.workshop.room import Room, Secrets, SignIn
 
 TEXT = {
@@ -92,8 +93,11 @@ def _open(here: Room, show: Progress) -> Opened:
         people.make(here)
         passwords = people.passwords(here) if here.sign_in == "own" else None
     Path(here.homes).mkdir(mode=0o755, parents=True, exist_ok=True)
-    running = home.read()
-    starting.up(running.source if running else starting.POCKET, progress=show)
+    known = home.read()
+    if known and process.alive(known.pid, known.create_time):
+        starting.up(known.source, progress=show)
+    else:  # ours to start, so by rank: see the gate
+        starting.up(known.source if known else starting.POCKET, progress=show, extra_flags=PRIORITY)
     if not hub.alive("hub"):
         check_ports(here)
     room.write(here)

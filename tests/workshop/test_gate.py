@@ -94,6 +94,25 @@ def test_who_hangs_up_frees_the_slot_here_and_at_the_server(gate: str, upstream:
     assert upstream.running == 0
 
 
+def test_a_learners_first_request_ranks_before_anothers_tenth(upstream: FakeOpenAI) -> None:
+    names = {"key-a": "ann", "key-b": "bob"}
+    with serving(upstream.app) as behind:
+        made = Gate(f"{behind}/v1", KEY, names, Turns(slots=9, most=5), priority=True)
+        with serving(made.app) as url:
+            threads = [threading.Thread(target=ask, args=(f"{url}/v1", "key-a", "wait")) for _ in range(3)]
+            for each in threads:
+                each.start()
+            until = time.monotonic() + 5
+            while upstream.running < 3 and time.monotonic() < until:
+                time.sleep(0.01)
+            ask(f"{url}/v1", "key-b", "hello")
+            upstream.let_go.set()
+            for each in threads:
+                each.join(5)
+    assert sorted(each["priority"] for each in upstream.asked[:3]) == [0, 1, 2]
+    assert upstream.asked[3]["priority"] == 0
+
+
 def test_a_server_that_is_gone_is_a_sentence() -> None:
     made = Gate("http://127.0.0.1:9/v1", KEY, {"key-a": "ann"}, TURNS)
     with serving(made.app) as url:
