@@ -17,7 +17,7 @@ usage() {
 ./setup.sh test      set up the tools of the tests too, then run all checks and tests
 ./setup.sh retake    run the notebooks again: their saved outputs and the picture in the README
 ./setup.sh ollama    say what Ollama's official installer does, then run it (lesson 01 does without, on a stand-in)
-./setup.sh stop      stop JupyterLab and the model's server
+./setup.sh stop      stop JupyterLab, a workshop, and the model's server
 ./setup.sh --help    this text
 
 With --cpu, the CPU build of vLLM is installed even where there is an NVIDIA GPU.
@@ -235,6 +235,7 @@ stop_all() {
     while kill -0 "$pid" 2>/dev/null; do sleep 0.2; done
     echo "JupyterLab has stopped."
   fi
+  if [ -e "$LABKIT_HOME/workshop/room.json" ]; then "$PY" -m labkit workshop down; fi
   "$PY" -m labkit down
 }
 

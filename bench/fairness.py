@@ -36,7 +36,7 @@ TEXT = {
 FLOOD = 50
 KINDS = {"short": "What is a GPU? ", "long": "The cat sat on the mat and read the paper again. " * 250}
 """What a flood's requests say: a question, or a text of about 3,000 tokens."""
-_WARM_S = 6.0
+_WARM_S, _LONGEST_S = 6.0, 30.0
 
 
 @dataclass(frozen=True)
@@ -109,10 +109,14 @@ def flooding(place: Place, kind: str = "short", size: int = FLOOD) -> Iterator[A
 
 
 def sample(place: Place, count: int) -> list[float]:
-    """So many times to the first token, one after the other, in seconds."""
+    """So many times to the first token, in seconds, one after the other; fewer if half a minute is short."""
+    found: list[float] = []
     with httpx.Client(trust_env=False, timeout=300) as client:
         first_token_s(place, client)
-        return [first_token_s(place, client) for _ in range(count)]
+        until = time.monotonic() + _LONGEST_S
+        while len(found) < count and (time.monotonic() < until or len(found) < 2):
+            found.append(first_token_s(place, client))
+    return found
 
 
 @contextmanager
@@ -142,7 +146,7 @@ def measure(quiet: Place, loud: Place, kind: str, count: int) -> dict[str, Any]:
         flooded = sample(quiet, count)
         done = sent.value
     p50, f50 = statistics.median(alone), statistics.median(flooded)
-    p95, f95 = (statistics.quantiles(each, n=20)[-1] for each in (alone, flooded))
+    p95, f95 = (statistics.quantiles(each, n=20, method="inclusive")[-1] for each in (alone, flooded))
     found = {"p50": p50, "p95": p95, "f50": f50, "f95": f95}
     return {name: 1000 * value for name, value in found.items()} | {"times": f50 / p50, "sent": done}
 
@@ -152,14 +156,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=40, help="questions of the quiet learner in each case")
     parser.add_argument("--most", type=int, default=Turns.most, help="the gate's limit for one learner")
+    parser.add_argument("--gate-only", action="store_true", help="leave the server alone out")
     parser.add_argument("--json", type=Path, help="write the figures here too")
     args = parser.parse_args()
-    session, rows = labkit.start(progress=False), []
+    session, rows = labkit.start(progress=False), list[dict[str, Any]]()
     print(f"{session.model}, {FLOOD} requests at once\n\n{TEXT['head']}", flush=True)
     direct = Place(session.url, session.api_key, session.model)
     turns = Turns(most=args.most)
     with gated(session, turns) as (quiet, loud):
-        for way, a, b in (("the server alone", direct, direct), (f"the gate ({args.most})", quiet, loud)):
+        ways = [(f"the gate ({args.most})", quiet, loud)]
+        ways = ways if args.gate_only else [("the server alone", direct, direct), *ways]
+        for way, a, b in ways:
             for kind in KINDS:
                 rows.append({"way": way, "kind": kind} | measure(a, b, kind, args.count))
                 print(TEXT["row"].format(**rows[-1]), flush=True)

@@ -40,10 +40,16 @@ def pid_of(what: str) -> int | None:
     return int(known["pid"]) if known and alive(what) else None
 
 
-def start(what: str, argv: tuple[str, ...]) -> None:
-    """Start it in a session of its own, unless it runs. Raises OSError where the log cannot be written."""
-    if alive(what):
-        return
+def start(what: str, argv: tuple[str, ...], about: str = "") -> None:
+    """Start it in a session of its own, unless it runs. Raises OSError where the log cannot be written.
+
+    about: what it was started for; one that runs for something else is ended first.
+    """
+    known = _read(what)
+    if known and alive(what):
+        if known.get("about", "") == about:
+            return
+        ask_to_end(what, 5)
     state = room.state()
     environment = {
         **os.environ,
@@ -54,7 +60,7 @@ def start(what: str, argv: tuple[str, ...]) -> None:
     }
     log_of(what).unlink(missing_ok=True)
     pid, born = process.spawn(argv, environment, log_of(what), state)
-    home.write_json(f"workshop/{what}.json", {"pid": pid, "born": born})
+    home.write_json(f"workshop/{what}.json", {"pid": pid, "born": born, "about": about})
 
 
 def wait(what: str, url: str, seconds: float) -> None:

@@ -95,13 +95,16 @@ def _open(here: Room, show: Progress) -> Opened:
     Path(here.homes).mkdir(mode=0o755, parents=True, exist_ok=True)
     known = home.read()
     if known and process.alive(known.pid, known.create_time):
-        starting.up(known.source, progress=show)
+        serving = starting.up(known.source, progress=show)
     else:  # ours to start, so by rank: see the gate
-        starting.up(known.source if known else starting.POCKET, progress=show, extra_flags=PRIORITY)
+        source = known.source if known else starting.POCKET
+        serving = starting.up(source, progress=show, extra_flags=PRIORITY)
     if not hub.alive("hub"):
         check_ports(here)
     room.write(here)
-    hub.start("gate", (sys.executable, "-m", "labkit.workshop.gate"))
+    # The gate knows one server: another one (a new port, other flags) needs another gate.
+    about = f"{serving.pid} {serving.port} {here.gate_port}"
+    hub.start("gate", (sys.executable, "-m", "labkit.workshop.gate"), about)
     hub.wait("gate", f"http://127.0.0.1:{here.gate_port}/health", _PATIENCE_S)
     show.update(TEXT["stage_hub"])
     config = Path(__file__).with_name("hub_config.py")

@@ -14,6 +14,8 @@ import nbformat
 import psutil
 import pytest
 
+import labkit
+from bench.fairness import Place, measure
 from labkit import home
 from labkit.display import Progress
 from labkit.workshop import hub, opening, room
@@ -180,6 +182,14 @@ def test_a_full_disk_is_a_sentence_and_not_a_dead_server(workshop: Class, seated
     bob.run("resource.setrlimit(resource.RLIMIT_FSIZE, before)")
     assert "could not be kept" in said and "Traceback" not in said
     assert class_list(workshop.sign_in(room.TEACHER))["wsbob"][1] == "2.1"
+
+
+def test_a_flood_of_one_is_no_wait_of_another(workshop: Class) -> None:
+    """Bob sends 50 at once, again and again; Ann's median time to the first token stays below twice."""
+    secret, model = room.read_secrets(), labkit.start(progress=False).model
+    ann, bob = (Place(workshop.room.gate, secret.key_of(name), model) for name in NAMES[:2])
+    found = measure(ann, bob, "short", 15)
+    assert found["sent"] > 0 and found["times"] < 2, found
 
 
 def test_a_hub_that_is_killed_comes_back_to_its_kernels(workshop: Class, seated: dict[str, Learner]) -> None:
