@@ -50,7 +50,6 @@ def config(room: Room, secret: Secrets, state: Path, proxy: tuple[str, ...]) -> 
             "start_timeout": _START_S,
             "http_timeout": _START_S,
             "environment": _environment(room, state),
-            "disable_user_config": False,
         },
         "SimpleLocalProcessSpawner": {"home_dir_template": f"{room.homes}/{{username}}"},
     }

@@ -26,6 +26,8 @@ TEXT = {
 }
 _MARK = "labkit workshop"
 """In the comment field of those that we made."""
+_FIRST_UID = 1000
+"""Below are the system's own."""
 
 
 def make(room: Room) -> None:
@@ -51,12 +53,17 @@ def _add(name: str, folder: Path) -> None:
     shell = "/usr/sbin/nologin"
     argv = ["useradd", "--comment", _MARK, "--home-dir", str(folder), "--shell", shell, "--user-group"]
     if folder.exists():
-        argv += ["--no-create-home", "--uid", str(folder.stat().st_uid)]
+        owner = _owner(folder)
+        argv += ["--no-create-home", *(["--uid", str(owner)] if owner >= _FIRST_UID else [])]
     else:
         argv += ["--create-home", "--key", "HOME_MODE=0700"]
     _run([*argv, name], name)
     shutil.chown(folder, name, name)
     folder.chmod(0o700)
+
+
+def _owner(folder: Path) -> int:
+    return folder.stat().st_uid
 
 
 def remove(room: Room) -> int:
