@@ -8,6 +8,7 @@ import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import nbformat
@@ -90,14 +91,13 @@ def test_three_at_work_and_the_board_is_right(
 def _in_a_browser(workshop: Class, cy: Learner, tmp_path: Path) -> None:
     """Cy signs in on the page and runs a notebook that was laid out for them, as it is."""
     assert "00_start_here.ipynb" in [each["name"] for each in cy.api("GET", "/contents/").json()["content"]]
-    notebook = nbformat.v4.new_notebook(
-        cells=[nbformat.v4.new_code_cell(START), nbformat.v4.new_code_cell(ASK)]
-    )
+    cells = [nbformat.v4.new_code_cell(source) for source in (START, ASK)]
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    notebook = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
     body = {"type": "notebook", "content": notebook, "format": "json"}
     assert cy.api("PUT", "/contents/try.ipynb", json=body).status_code == 201
     with browser_page(1024, 768) as page:
         page.goto(f"{workshop.room.url}/hub/login?next=/user/wscy/lab/tree/try.ipynb")
-        page.screenshot(path=tmp_path / "sign_in.png")
         page.fill("#username_input", "wscy")
         page.fill("#password_input", workshop.passwords["wscy"])
         page.click("#login_submit")
@@ -107,6 +107,27 @@ def _in_a_browser(workshop: Class, cy: Learner, tmp_path: Path) -> None:
         assert output_of(page, "session.chat") == "True"
         page.goto(f"{workshop.room.url}/services/board/")
         assert page.locator("tbody tr").count() == 1 and "wscy" in page.locator("tbody").inner_text()
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine: apt-get install chromium")
+def test_the_board_fits_a_tablet_and_asks_nobody_else(
+    workshop: Class, seated: dict[str, Learner], tmp_path: Path
+) -> None:
+    asked: list[str] = []
+    with browser_page(1024, 768) as page:
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(f"{workshop.room.url}/hub/login?next=/services/board/")
+        page.screenshot(path=tmp_path / "sign_in.png")
+        page.fill("#username_input", room.TEACHER)
+        page.fill("#password_input", workshop.passwords[room.TEACHER])
+        page.click("#login_submit")
+        page.locator("tbody tr").first.wait_for()
+        assert page.locator("tbody tr").count() == 3
+        for width, height in ((1024, 768), (768, 1024)):
+            page.set_viewport_size({"width": width, "height": height})
+            page.screenshot(path=tmp_path / f"board_{width}.png")
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert {urlsplit(url).hostname for url in asked if url.startswith("http")} == {"127.0.0.1"}
 
 
 def test_a_wrong_password_is_not_let_in(workshop: Class) -> None:
