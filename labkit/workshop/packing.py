@@ -49,9 +49,10 @@ cd "$HERE"
 sha256sum --quiet --check SHA256SUMS || {
   echo "The files named above differ from what was packed: copy the folder again." >&2; exit 1; }
 export LABKIT_HOME=${LABKIT_HOME:-$HOME/.labkit}
-export PIP_NO_INDEX=1 PIP_FIND_LINKS=$HERE/wheels
-export UV_OFFLINE=1 UV_NO_INDEX=1 UV_FIND_LINKS=$HERE/wheels
 mkdir -p "$LABKIT_HOME/workshop"
+export PIP_CONFIG_FILE=/dev/null PIP_NO_INDEX=1 PIP_FIND_LINKS=$HERE/wheels
+export UV_CONFIG_FILE=$LABKIT_HOME/uv.toml  # uv has no variable that forbids the index
+printf 'no-index = true\\nfind-links = ["%s/wheels"]\\n' "$HERE" >"$UV_CONFIG_FILE"
 [ -e "$LABKIT_HOME/workshop/proxy" ] || cp -r proxy "$LABKIT_HOME/workshop/proxy"
 exec course/setup.sh --workshop "$@"
 """

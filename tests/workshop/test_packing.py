@@ -11,7 +11,7 @@ from labkit.display import Progress
 from labkit.errors import LabkitError
 from labkit.workshop import packing
 
-STUB = '#!/usr/bin/env bash\necho "$UV_OFFLINE $UV_NO_INDEX $PIP_NO_INDEX $UV_FIND_LINKS $*"\n'
+STUB = '#!/usr/bin/env bash\necho "$PIP_NO_INDEX $PIP_FIND_LINKS $*"; cat "$UV_CONFIG_FILE"\n'
 
 
 @pytest.fixture
@@ -44,7 +44,9 @@ def set_up(folder: Path, home: Path, *options: str) -> subprocess.CompletedProce
 
 def test_what_is_packed_sets_itself_up_from_the_folder_alone(packed: Path, tmp_path: Path) -> None:
     done = set_up(packed, tmp_path / "new", "--cpu")
-    assert done.stdout == f"1 1 1 {packed}/wheels --workshop --cpu\n", done.stderr
+    said, *settings = done.stdout.splitlines()
+    assert said == f"1 {packed}/wheels --workshop --cpu", done.stderr
+    assert settings == ["no-index = true", f'find-links = ["{packed}/wheels"]']
     assert (tmp_path / "new" / "workshop" / "proxy" / "package.json").exists()
     pins = (packed / "wheels" / "pins.whl").read_text().splitlines()
     for name in ("uv", "jupyterlab", "jupyterhub", "openai", "torch"):
