@@ -20,7 +20,7 @@ from labkit.workshop.room import Room
 from tests.workshop.classroom import NAMES, Class
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def workshop(first_start: tuple[Path, object, int]) -> Iterator[Class]:
     """Learners are system users where LABKIT_TEST_USERS says that this machine may have some (CI does)."""
     separate = os.geteuid() == 0 and bool(os.environ.get("LABKIT_TEST_USERS"))

@@ -210,6 +210,7 @@ def test_a_flood_of_one_is_no_wait_of_another(workshop: Class) -> None:
     secret, model = room.read_secrets(), labkit.start(progress=False).model
     ann, bob = (Place(workshop.room.gate, secret.key_of(name), model) for name in NAMES[:2])
     found = measure(ann, bob, "short", 15)
+    print(found)
     assert found["sent"] > 0 and found["times"] < 2, found
 
 
