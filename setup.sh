@@ -17,10 +17,11 @@ usage() {
 ./setup.sh test      set up the tools of the tests too, then run all checks and tests
 ./setup.sh retake    run the notebooks again: their saved outputs and the picture in the README
 ./setup.sh ollama    say what Ollama's official installer does, then run it (lesson 01 does without, on a stand-in)
-./setup.sh stop      stop JupyterLab and the model's server
+./setup.sh stop      stop JupyterLab, a workshop, and the model's server
 ./setup.sh --help    this text
 
 With --cpu, the CPU build of vLLM is installed even where there is an NVIDIA GPU.
+With --workshop, JupyterHub is installed too, for a class on this machine (`labkit workshop --help`).
 LABKIT_HOME (now ~/.labkit unless set) holds the state and the logs; LAB_PORT (8888) is where JupyterLab starts.
 TEXT
 }
@@ -124,7 +125,8 @@ install_cases() {
 # What is installed is stamped with what it was made from; the same stamp again means nothing to do.
 set_up() {
   local kind=$1 extras=$DEVICE stamp
-  if [ "$kind" = test ]; then extras=$DEVICE,scale,test; fi
+  if [ "$kind" = workshop ]; then extras=$DEVICE,workshop; fi
+  if [ "$kind" = test ]; then extras=$DEVICE,scale,workshop,test; fi
   stamp="$VENV $DEVICE $(cksum <"$ROOT/pyproject.toml")"
   if [ "$(cat "$VENV/.stamp-$kind" 2>/dev/null)" = "$stamp" ] && "$PY" -c '' 2>/dev/null; then return; fi
 
@@ -189,11 +191,13 @@ start_lab() {
 }
 
 print_link() {
-  local link port via=""
+  local link port tunnel via=""
   link=$(lab) || fail "JupyterLab is gone again: $LABKIT_HOME/jupyterlab.log says why."
   link=${link#* }
   port=${link#http://127.0.0.1:}; port=${port%%/*}
   if [ -n "${SSH_CONNECTION-}" ] || [ "$(id -u)" = 0 ]; then via=" -p <its SSH port>"; fi
+  tunnel=$("$PY" -m labkit.remote "$port" 2>/dev/null) ||
+    tunnel="ssh$via -L $port:127.0.0.1:$port $(id -un)@<the machine's address>"
   cat <<TEXT
 
 Ready after $SECONDS s. Click, or paste into a browser:
@@ -202,7 +206,7 @@ Ready after $SECONDS s. Click, or paste into a browser:
 
 On a rented or remote machine, first run this on your laptop, and leave it open:
 
-    ssh$via -L $port:127.0.0.1:$port $(id -un)@<the machine's address>
+    $tunnel
 
 ./setup.sh stop ends it all.
 TEXT
@@ -214,7 +218,7 @@ TEXT
 
 open_lab() {
   printf 'Mistral Small 3.1: setting up in %s\n' "$ROOT"
-  set_up lab
+  set_up "$KIND"
   jupyter_environment
   step "JupyterLab" start_lab || fail "JupyterLab did not start: $(last_words) ($LABKIT_HOME/jupyterlab.log)"
   printf '  %s\n' "the model (about 40 s, where it is not running yet)"
@@ -231,6 +235,7 @@ stop_all() {
     while kill -0 "$pid" 2>/dev/null; do sleep 0.2; done
     echo "JupyterLab has stopped."
   fi
+  if [ -e "$LABKIT_HOME/workshop/room.json" ]; then "$PY" -m labkit workshop down; fi
   "$PY" -m labkit down
 }
 
@@ -294,12 +299,13 @@ retake() {
 
 main() {
   local task=lab argument
-  DEVICE=cpu
+  DEVICE=cpu KIND=lab
   if nvidia-smi -L 2>/dev/null | grep -q '^GPU'; then DEVICE=cuda; fi
   for argument in "$@"; do
     case $argument in
       -h | --help) usage; exit 0 ;;
       --cpu) DEVICE=cpu ;;
+      --workshop) KIND=workshop ;;
       test | stop | retake | ollama) task=$argument ;;
       *) usage >&2; fail "./setup.sh does not know '$argument'." ;;
     esac

@@ -78,7 +78,7 @@ def machine(folder: Path | None = None) -> Machine:
         ram_free_gib=free / GIB,
         cores=_cores(),
         disk_free_gib=shutil.disk_usage(folder or Path.cwd()).free / GIB,
-        container=_in_container(),
+        container=in_container(),
         shm_gib=shutil.disk_usage(SHM).total / GIB if SHM.is_dir() else None,
     )
 
@@ -101,7 +101,8 @@ def _memory_limit(total: int, free: int) -> tuple[int, int]:
     return total, free
 
 
-def _in_container() -> bool:
+def in_container() -> bool:
+    """Whether this is a container, as rented machines mostly are."""
     marks = (Path("/.dockerenv"), Path("/run/.containerenv"))
     return any(mark.exists() for mark in marks) or "container" in os.environ
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from labkit import catalog, home, server, starting
+from labkit import catalog, home, lent, server, starting
 from labkit.engines import ollama_engine, transformers_engine
 from labkit.engines.contract import Endpoint, Engine, Status
 from labkit.engines.ollama_engine import Upstream
@@ -26,6 +26,8 @@ class _Ollama:
 
     def start(self, variant: str, *, show: Progress, timeout: float, **options: Any) -> Endpoint:
         def upstream() -> Upstream:
+            if shared := lent.endpoint():
+                return Upstream(shared.url, shared.api_key, shared.model)
             behind = starting.up(timeout=timeout, progress=show)
             return Upstream(behind.url, behind.key, behind.model)
 
@@ -42,14 +44,21 @@ class _Ollama:
 
 
 class _VLLM:
-    """vLLM behind the contract: a server process, found again by every notebook of this home."""
+    """vLLM behind the contract: a server process, found again by every notebook of this home.
+
+    Where the class lends one (LABKIT_URL), that one is used, and none is started.
+    """
 
     def start(self, variant: str, *, show: Progress, timeout: float, **options: Any) -> Endpoint:
+        if shared := lent.endpoint():
+            if given := ", ".join(sorted(options)):
+                raise LabkitError(lent.TEXT["options"].format(options=given))
+            return shared
         found = starting.up(variant, timeout=timeout, progress=show, **options)
         return Endpoint("vllm", found.model, found.url, found.key)
 
     def status(self, ping_s: float = 5.0) -> Status:
-        return server.status(ping_s)
+        return lent.status() or server.status(ping_s)
 
     def logs(self, lines: int = 40) -> str:
         running = home.read()

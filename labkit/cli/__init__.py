@@ -21,6 +21,7 @@ from labkit.cli.logs import logs
 from labkit.cli.plan import plan
 from labkit.cli.status import status
 from labkit.cli.up import up
+from labkit.cli.workshop import workshop
 from labkit.errors import LabkitError
 
 TEXT = {
@@ -61,5 +62,5 @@ def main() -> None:
     """Mistral Small 3.1 on this machine: start it, talk to it, stop it."""
 
 
-for _command in (up, status, chat, logs, down, plan, export, doctor, diagnose, deploy):
+for _command in (up, status, chat, logs, down, plan, export, doctor, diagnose, deploy, workshop):
     main.add_command(_command)

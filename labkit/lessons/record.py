@@ -1,7 +1,8 @@
 """What a learner has done, kept in `$LABKIT_HOME/progress.json`.
 
 The file holds, for each exercise: `attempts` (answers that were checked), `hints` (how many were shown) and
-`first_correct` (when, in UTC, ISO 8601; null until then). Several notebooks may write at once.
+three times (UTC, ISO 8601; null until then): `first_correct`, `since` (the first attempt or hint) and `last`
+(the newest). Several notebooks may write at once.
 """
 
 from __future__ import annotations
@@ -30,12 +31,14 @@ class Entry:
     attempts: int = 0
     hints: int = 0
     first_correct: str | None = None
+    since: str | None = None
+    last: str | None = None
 
 
 def read() -> tuple[dict[str, Entry], str]:
     """All entries by exercise, and a sentence if the file could not be used ("" if all is well)."""
     try:
-        return _parse(_path().read_text("utf-8")), ""
+        return parse(_path().read_text("utf-8")), ""
     except FileNotFoundError:
         return {}, ""
     except OSError as error:
@@ -54,6 +57,8 @@ def change(id: str, how: Callable[[Entry], None]) -> tuple[Entry, str]:
             entries, said = read()
             entry = entries.setdefault(id, entry)
             how(entry)
+            entry.last = _now()
+            entry.since = entry.since or entry.last
             _write(entries)
             return entry, said
     except OSError as error:  # filelock's Timeout is one
@@ -67,7 +72,7 @@ def attempted(id: str, correct: bool) -> str:
     def count(entry: Entry) -> None:
         entry.attempts += 1
         if correct and entry.first_correct is None:
-            entry.first_correct = datetime.now(UTC).isoformat(timespec="seconds")
+            entry.first_correct = _now()
 
     return change(id, count)[1]
 
@@ -76,21 +81,24 @@ def _path() -> Path:
     return home.home() / "progress.json"
 
 
-def _parse(text: str) -> dict[str, Entry]:
-    """Raises ValueError for anything but what `_write` writes."""
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def parse(text: str) -> dict[str, Entry]:
+    """The entries in a file's text. Raises ValueError for anything but what this module writes."""
     try:
         entries = {id: Entry(**values) for id, values in json.loads(text).items()}
     except (TypeError, AttributeError) as error:
         raise ValueError(str(error)) from None
     for entry in entries.values():
-        if not (
-            isinstance(entry.attempts, int)
-            and isinstance(entry.hints, int)
-            and isinstance(entry.first_correct, str | None)
-        ):
+        if not (isinstance(entry.attempts, int) and isinstance(entry.hints, int)):
             raise ValueError("not a count")
-        if entry.first_correct:
-            datetime.fromisoformat(entry.first_correct)
+        for when in filter(None, (entry.first_correct, entry.since, entry.last)):
+            try:
+                datetime.fromisoformat(when)
+            except TypeError as error:
+                raise ValueError(str(error)) from None
     return entries
 
 

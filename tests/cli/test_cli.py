@@ -13,7 +13,7 @@ def labkit(*arguments: str) -> Result:
     return CliRunner().invoke(main, arguments)
 
 
-@pytest.mark.parametrize("command", ["up", "status", "chat", "logs", "down", "plan", "export"])
+@pytest.mark.parametrize("command", ["up", "status", "chat", "logs", "down", "plan", "export", "workshop"])
 def test_every_command_explains_itself(command: str) -> None:
     assert labkit(command, "--help").exit_code == 0
     assert command in labkit("--help").output
@@ -32,6 +32,20 @@ def test_without_a_server(lab_home: Path) -> None:
             and failed.output.startswith("labkit: ")
             and "Traceback" not in failed.output
         )
+
+
+def test_without_a_workshop(lab_home: Path, tmp_path: Path) -> None:
+    status = labkit("workshop", "status")
+    assert status.exit_code == 4 and status.output.startswith("No workshop is open.")
+    assert labkit("workshop", "down").output == "No workshop was open.\n"
+    checked = labkit("workshop", "check")
+    assert checked.exit_code == 1 and "labkit workshop up --learners 30" in checked.output
+    never = labkit("workshop", "up")
+    assert never.exit_code == 1 and "No workshop has been described" in never.output
+    (tmp_path / "names.txt").write_text("ann\nAnn\n")
+    wrong = labkit("workshop", "up", "--names", str(tmp_path / "names.txt"))
+    assert wrong.exit_code == 1 and "'Ann' cannot be a learner's name" in wrong.output
+    assert "vLLM FP8" in labkit("workshop", "plan", "--learners", "30", "--gpu", "h100").output
 
 
 def test_wrong_use() -> None:

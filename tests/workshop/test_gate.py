@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import openai
+import pytest
+
+from labkit import lent
+from labkit.errors import LabkitError
+from labkit.workshop.gate import Gate
+from labkit.workshop.room import Turns
+from tests.fake_openai import KEY, MODEL, FakeOpenAI, serving
+
+TURNS = Turns(slots=2, most=1, queue=1)
+
+
+@pytest.fixture
+def upstream() -> FakeOpenAI:
+    return FakeOpenAI()
+
+
+@pytest.fixture
+def gate(upstream: FakeOpenAI) -> Iterator[str]:
+    with serving(upstream.app) as behind:
+        made = Gate(f"{behind}/v1", KEY, {"key-a": "ann", "key-b": "bob"}, TURNS)
+        with serving(made.app) as url:
+            yield f"{url}/v1"
+        upstream.let_go.set()
+
+
+def client(url: str, key: str) -> Any:
+    inside = openai.DefaultHttpxClient(trust_env=False)
+    return openai.OpenAI(base_url=url, api_key=key, max_retries=0, http_client=inside)
+
+
+def ask(url: str, key: str, text: str) -> str:
+    messages = [{"role": "user", "content": text}]
+    stream = client(url, key).chat.completions.create(model=MODEL, messages=messages, stream=True)
+    return "".join(each.choices[0].delta.content or "" for each in stream if each.choices)
+
+
+def test_a_learners_key_opens_it_and_the_servers_own_does_not(gate: str) -> None:
+    assert ask(gate, "key-a", "hello") == "You said hello."
+    for key in (KEY, "nobody", "lab-"):
+        answer = httpx.get(f"{gate}/models", headers={"Authorization": f"Bearer {key}"}, trust_env=False)
+        assert answer.status_code == 401 and "nobody's in the class" in answer.json()["error"]["message"]
+
+
+def test_the_servers_own_errors_come_through(gate: str) -> None:
+    with pytest.raises(openai.BadRequestError, match="the upstream's own words"):
+        ask(gate, "key-a", "refuse")
+
+
+def test_an_answer_streams_through_as_it_comes(gate: str, upstream: FakeOpenAI) -> None:
+    messages = [{"role": "user", "content": "wait"}]
+    stream = client(gate, "key-a").chat.completions.create(model=MODEL, messages=messages, stream=True)
+    pieces = iter(stream)
+    assert any(next(pieces).choices[0].delta.content == "You" for _ in range(3))
+    assert not upstream.let_go.is_set()
+    upstream.let_go.set()
+    assert sum(1 for _ in pieces) >= 2
+
+
+def test_too_many_at_once_wait_then_are_refused_and_others_are_not(gate: str, upstream: FakeOpenAI) -> None:
+    threads = [threading.Thread(target=ask, args=(gate, "key-a", "wait")) for _ in range(2)]
+    for each in threads:
+        each.start()
+    until = time.monotonic() + 5
+    while upstream.running < 1 and time.monotonic() < until:
+        time.sleep(0.01)
+    time.sleep(0.1)
+    with pytest.raises(openai.RateLimitError, match="1 of your requests wait already"):
+        ask(gate, "key-a", "hello")
+    assert ask(gate, "key-b", "hello") == "You said hello."
+    upstream.let_go.set()
+    for each in threads:
+        each.join(5)
+    assert upstream.most == 2 and ask(gate, "key-a", "again") == "You said again."
+
+
+def test_who_hangs_up_frees_the_slot_here_and_at_the_server(gate: str, upstream: FakeOpenAI) -> None:
+    messages = [{"role": "user", "content": "wait"}]
+    stream = client(gate, "key-a").chat.completions.create(model=MODEL, messages=messages, stream=True)
+    next(iter(stream))
+    stream.close()
+    assert ask(gate, "key-a", "hello") == "You said hello."
+    until = time.monotonic() + 5
+    while upstream.running and time.monotonic() < until:
+        time.sleep(0.01)
+    assert upstream.running == 0
+
+
+def test_a_learners_first_request_ranks_before_anothers_tenth(upstream: FakeOpenAI) -> None:
+    names = {"key-a": "ann", "key-b": "bob"}
+    with serving(upstream.app) as behind:
+        made = Gate(f"{behind}/v1", KEY, names, Turns(slots=9, most=5), priority=True)
+        with serving(made.app) as url:
+            threads = [threading.Thread(target=ask, args=(f"{url}/v1", "key-a", "wait")) for _ in range(3)]
+            for each in threads:
+                each.start()
+            until = time.monotonic() + 5
+            while upstream.running < 3 and time.monotonic() < until:
+                time.sleep(0.01)
+            ask(f"{url}/v1", "key-b", "hello")
+            upstream.let_go.set()
+            for each in threads:
+                each.join(5)
+    assert sorted(each["priority"] for each in upstream.asked[:3]) == [0, 1, 2]
+    assert upstream.asked[3]["priority"] == 0
+
+
+def test_a_server_that_is_gone_is_a_sentence() -> None:
+    made = Gate("http://127.0.0.1:9/v1", KEY, {"key-a": "ann"}, TURNS)
+    with serving(made.app) as url:
+        answer = httpx.get(f"{url}/v1/models", headers={"Authorization": "Bearer key-a"}, trust_env=False)
+    assert answer.status_code == 503 and "does not answer" in answer.json()["error"]["message"]
+
+
+def test_a_notebook_attaches_to_what_is_lent(gate: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    import labkit
+
+    monkeypatch.setenv("LABKIT_URL", gate)
+    monkeypatch.setenv("LABKIT_API_KEY", "key-a")
+    session = labkit.start(progress=False)
+    assert (session.model, session.url, session.note) == (MODEL, gate, lent.TEXT["note"])
+    assert session.chat("hello", temperature=0).text == "You said hello."
+    assert labkit.status().state == "ready"
+    with pytest.raises(LabkitError, match="shares one server"):
+        labkit.start(vision=False, progress=False)
+    monkeypatch.setenv("LABKIT_API_KEY", "wrong")
+    with pytest.raises(LabkitError, match="refuses your key"):
+        labkit.start(progress=False)
+    monkeypatch.setenv("LABKIT_URL", "http://127.0.0.1:9")
+    with pytest.raises(LabkitError, match="Tell your instructor"):
+        labkit.start(progress=False)
