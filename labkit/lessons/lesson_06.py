@@ -47,7 +47,7 @@ with labkit.drill("context-too-long", progress=False) as drill:
     drill.look()
     log = drill.log
 
-line = [each for each in log.splitlines() if "ValueError" in each][0]
+line = [each for each in log.splitlines() if "ValueError:" in each][0]
 check("6.1", {"log": log, "line": line})
 """
 

@@ -11,7 +11,7 @@ TEXT = {
             "`log.splitlines()` has the lines. Those that matter hold the word `Error`.",
             "There are several. The last ones only say that something failed above: `See root cause above`. "
             "Go up to the first one that gives a reason.",
-            '`[line for line in log.splitlines() if "ValueError" in line][0]`',
+            '`[line for line in log.splitlines() if "ValueError:" in line][0]`',
         ),
         correct="That line names it: {title}. All that came after it in the log is a consequence.",
         not_yet={
