@@ -66,7 +66,8 @@ def test_the_config_of_ray_serve(device: Any, kind: str) -> None:
 
 def test_the_command_that_runs_it() -> None:
     composed = ray_serve.command(Path("/c.json"), Recipe("/m", "m", "cpu", cards=2), 3)
-    assert composed.argv[1].endswith("/ray_runner.py") and composed.argv[2:] == ("/c.json", "--cpus", "11")
+    assert composed.argv[2].endswith("/ray_runner.py") and composed.argv[3:] == ("/c.json", "--cpus", "11")
+    assert composed.argv[1] == "-P", "labkit's own vllm.py must not be found in vLLM's place"
     assert dict(composed.env)["RAY_USAGE_STATS_ENABLED"] == "0"
     env = ray_serve.environment(composed, "sesame")
     assert env["RAY_AUTH_MODE"] == "token" and env["RAY_AUTH_TOKEN"] == env["VLLM_API_KEY"] == "sesame"

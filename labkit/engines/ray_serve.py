@@ -76,7 +76,9 @@ def command(path: Path, recipe: Recipe, most: int) -> Command:
     """
     cpus = most * (recipe.cards + 1) + _SPARE_CPUS
     lock = ("RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH", "labkit.engines.ray_lock:lock")
-    return Command((sys.executable, str(_RUNNER), str(path), "--cpus", str(cpus)), (*OFF.items(), lock))
+    # -P: or the runner's folder, in which our vllm.py lies, would be searched for vLLM.
+    argv = (sys.executable, "-P", str(_RUNNER), str(path), "--cpus", str(cpus))
+    return Command(argv, (*OFF.items(), lock))
 
 
 def environment(composed: Command, key: str) -> dict[str, str]:

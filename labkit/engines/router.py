@@ -24,7 +24,7 @@ def command(port: int, counts_port: int, urls: Sequence[str], host: str = "127.0
     hands the API key of each request on, and the server behind it decides; what the router answers by itself
     is guarded too (see guarded_router.py). No key is in the command, nor in its environment.
     """
-    argv = [sys.executable, str(_GUARDED), "--host", host, "--port", str(port)]
+    argv = [sys.executable, "-P", str(_GUARDED), "--host", host, "--port", str(port)]
     argv += ["--prometheus-host", "127.0.0.1", "--prometheus-port", str(counts_port)]
     argv += ["--policy", POLICY, "--worker-startup-check-interval", "1"]
     argv += ["--health-check-interval-secs", str(HEALTH_S), "--health-failure-threshold", "2"]

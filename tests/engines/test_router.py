@@ -15,8 +15,8 @@ URLS = ["http://127.0.0.1:8001/v1", "http://127.0.0.1:8002/v1"]
 
 def test_its_command() -> None:
     composed = router.command(8000, 8003, URLS)
-    assert composed.argv[0] == sys.executable and composed.argv[1].endswith("/guarded_router.py")
-    assert " ".join(composed.argv[2:]) == (
+    assert composed.argv[0] == sys.executable and composed.argv[2].endswith("/guarded_router.py")
+    assert " ".join(composed.argv[3:]) == (
         "--host 127.0.0.1 --port 8000 --prometheus-host 127.0.0.1 --prometheus-port 8003 "
         "--policy round_robin --worker-startup-check-interval 1 --health-check-interval-secs 2 "
         "--health-failure-threshold 2 --health-success-threshold 1 --cb-timeout-duration-secs 5 "
@@ -27,7 +27,7 @@ def test_its_command() -> None:
 
 def test_its_flags_are_those_that_it_knows() -> None:
     launching = pytest.importorskip("vllm_router.launch_router")
-    args = launching.parse_router_args(list(router.command(8000, 8003, URLS).argv[2:]))
+    args = launching.parse_router_args(list(router.command(8000, 8003, URLS).argv[3:]))
     assert args.worker_urls == ["http://127.0.0.1:8001", "http://127.0.0.1:8002"]
     assert (args.host, args.prometheus_host, args.health_check_interval_secs) == (*["127.0.0.1"] * 2, 2)
 
