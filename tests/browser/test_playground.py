@@ -49,8 +49,8 @@ COUNT_LENGTHS = """(box) => {
 @contextmanager
 def opened(folder: Path, connect: str) -> Iterator[tuple[Page, Locator]]:
     """A page with the playground of `labkit.{connect}`, and its box."""
-    lines = ["import labkit", "from labkit.widgets.playground import playground"]
-    cell = nbformat.v4.new_code_cell("\n".join([*lines, f"w = playground(labkit.{connect})", "w"]))
+    lines = ["import labkit", "from labkit import widgets", f"widgets.Playground(labkit.{connect})"]
+    cell = nbformat.v4.new_code_cell("\n".join(lines))
     notebook = nbformat.v4.new_notebook(cells=[cell])
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
     nbformat.write(notebook, folder / "playground.ipynb")

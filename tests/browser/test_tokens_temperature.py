@@ -21,10 +21,9 @@ pytestmark = [
 ]
 
 CELLS = (
-    "import labkit\nfrom labkit.widgets.tokens import tokens\n"
-    "from labkit.widgets.temperature import temperature\nsession = labkit.start(progress=False)",
-    "tokens(session)",
-    "temperature(session)",
+    "import labkit\nfrom labkit import widgets\nsession = labkit.start(progress=False)",
+    "widgets.Tokens(session)",
+    "widgets.Temperature(session)",
 )
 COUNT_TOKENS = """(words) => {
     words.counts = new Set();

@@ -19,7 +19,7 @@ from labkit import Session
 from labkit import reply as replies
 from labkit.vision import picture
 from labkit.widgets.drop import Photo
-from labkit.widgets.playground import TEXT, TOOLS, Playground, playground
+from labkit.widgets.playground import TEXT, TOOLS, Playground
 from tests.browser.lab import free_port
 from tests.fake_openai import KEY, MODEL, Answer, FakeOpenAI, serving
 from tests.misbehaving import Misbehaving
@@ -34,7 +34,7 @@ def server(lab_home: Path) -> Iterator[FakeOpenAI]:
 @pytest.fixture
 def chat(server: FakeOpenAI) -> Iterator[Playground]:
     with serving(server.app) as url:
-        yield playground(Session(f"{url}/v1", KEY, MODEL))
+        yield Playground(Session(f"{url}/v1", KEY, MODEL))
         server.let_go.set()
 
 
@@ -377,7 +377,7 @@ QUESTION = 'Say "it\'s $HOME", `pwd` and C:\\temp: what is the KV cache?'
 
 @pytest.fixture
 def live(session: Session) -> Playground:
-    return playground(session)
+    return Playground(session)
 
 
 def ran(command: list[str], code: str) -> str:
@@ -410,7 +410,7 @@ def test_a_live_answer(live: Playground) -> None:
 @pytest.mark.engine
 def test_the_code_runs_as_it_stands_on_every_engine(anywhere: Session) -> None:  # noqa: F811
     """At temperature 0 it says what the widget says."""
-    live = playground(anywhere)
+    live = Playground(anywhere)
     live.drop.add("teal.png", png(200, 100))
     live.prompt.value, live.columns[0].temperature.value = QUESTION, 0.0
     codes = dict(live.samples())
