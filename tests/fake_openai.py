@@ -8,7 +8,11 @@ a `script`, whatever is said.
 from __future__ import annotations
 
 import json
+import socket
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -142,6 +146,28 @@ def serving(app: Starlette) -> Iterator[str]:
     yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     server.should_exit = True
     thread.join()
+
+
+@contextmanager
+def apart(port: int) -> Iterator[subprocess.Popen[bytes]]:
+    """The fake in a process of its own, which a test may kill."""
+    code = "import sys, uvicorn\nfrom tests.fake_openai import FakeOpenAI\n"
+    code += "uvicorn.run(FakeOpenAI().app, port=int(sys.argv[1]), log_level='error')"
+    made = subprocess.Popen([sys.executable, "-c", code, str(port)])
+    try:
+        until = time.monotonic() + 30
+        while not _listens(port):
+            assert time.monotonic() < until and made.poll() is None, "the fake did not start"
+            time.sleep(0.05)
+        yield made
+    finally:
+        made.kill()
+        made.wait()
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as caller:
+        return caller.connect_ex(("127.0.0.1", port)) == 0
 
 
 _USAGE: dict[str, int] = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}

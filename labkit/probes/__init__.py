@@ -8,7 +8,9 @@ from labkit.probes.interval import wilson
 from labkit.probes.logprobs import Logprobs, logprobs
 from labkit.probes.metrics import metrics
 from labkit.probes.needle import Needles, needle
+from labkit.probes.quoted import Quoted, quoted
 from labkit.probes.speed import Speed, speed
+from labkit.probes.sweep import Sweep, sweep
 from labkit.probes.temperature import Temperature, temperature
 from labkit.probes.tokens import Tokens, tokens
 from labkit.probes.tokens_of import tokens_of
@@ -22,7 +24,9 @@ __all__ = [
     "Drift",
     "Logprobs",
     "Needles",
+    "Quoted",
     "Speed",
+    "Sweep",
     "Temperature",
     "Tokens",
     "Vitals",
@@ -34,7 +38,9 @@ __all__ = [
     "logprobs",
     "metrics",
     "needle",
+    "quoted",
     "speed",
+    "sweep",
     "temperature",
     "tokens",
     "tokens_of",

@@ -31,7 +31,7 @@ TEXT = {
     "tokenizer": "The server at {url} does not say which tokenizer it has, and the load generator needs it. "
     "Pass tokenizer=..., a folder or a name on Hugging Face, or measure with labkit.probes.speed.",
     "failed": "`vllm bench serve` ended without a result: {why}",
-    "some_failed": "{failed} of {requests} requests of `vllm bench serve` failed: {why}",
+    "some_failed": "{failed} of {requests} requests of `vllm bench serve` failed: {why}.",
     "late": "`vllm bench serve` was not done after {seconds:.0f} s, so it was ended. Ask for fewer requests.",
     "no_words": "it said nothing (exit status {status}).",
     "line": "{at_once} at once, {requests} requests of {read:.0f} tokens in and {wrote:.0f} out: "

@@ -80,7 +80,7 @@ class Sweep:
             rate.legend(frameon=False)
         for percent, style in ((50, "o-"), (95, "^:")):
             name = TEXT[f"p{percent}"]
-            waits = [1000 * found.first_token(percent) for found in self.speeds]
+            waits = list(map(_ms, self.first_token(percent)))
             first.plot(at_once, waits, style, color="#009e73", label=name)
             each.plot(at_once, list(map(_ms, self.per_token(percent))), style, color="#cc79a7", label=name)
         for axes, title in ((rate, "rate"), (first, "first"), (each, "each")):
@@ -93,6 +93,10 @@ class Sweep:
             axes.legend(frameon=False)
         pyplot.close(figure)
         return figure
+
+    def first_token(self, percent: float) -> list[float]:
+        """The time to the first token at each number of streams, in seconds."""
+        return [each.first_token(percent) for each in self.speeds]
 
     def per_token(self, percent: float) -> list[float | None]:
         """The time per output token at each number of streams, in seconds."""

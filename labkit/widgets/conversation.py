@@ -26,6 +26,7 @@ TEXT = {
     "length": "cut off at max tokens",
     "failed": "This request failed: {why}.",
 }
+_STOP_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -143,6 +144,38 @@ def messages(turns: Sequence[Turn], column: int = 0, system: str = "") -> list[d
     return found
 
 
+def listen(
+    asking: Sequence[Asking],
+    heard: Callable[[int, str], None],
+    done: Callable[[int], None],
+    stopping: threading.Event,
+) -> tuple[Answer, ...]:
+    """Make these requests at the same time, and hear them here until all have ended or `stopping` is set.
+
+    heard: told of each piece as it comes, with the number of its request. done: told when one has ended.
+    """
+    out: queue.SimpleQueue[tuple[int, str | None]] = queue.SimpleQueue()
+    for number, each in enumerate(asking):
+        each.start(number, out)
+    still = set(range(len(asking)))
+    while still and not stopping.is_set():
+        try:
+            number, piece = out.get(timeout=0.05)
+        except queue.Empty:
+            continue
+        if piece is not None:
+            heard(number, piece)
+            continue
+        still.remove(number)
+        done(number)
+    for number in still:
+        asking[number].give_up()
+    for number in still:
+        asking[number].join(_STOP_S)
+        done(number)
+    return tuple(each.answer() for each in asking)
+
+
 @dataclass
 class Asking:
     """One request in work, in a thread of its own: its pieces go into a queue as they come, None at the end.
@@ -152,15 +185,14 @@ class Asking:
 
     settings: Settings
     ask: Callable[[], Reply]
-    column: int
-    out: queue.SimpleQueue[tuple[int, str | None]]
     _pieces: list[str] = field(default_factory=list)
     _answer: Answer | None = None
     _first: float | None = None
     _given_up: threading.Event = field(default_factory=threading.Event)
 
-    def start(self) -> None:
-        self._asked_at = time.monotonic()
+    def start(self, number: int, out: queue.SimpleQueue[tuple[int, str | None]]) -> None:
+        """Begin; what comes goes into `out`, with this number."""
+        self._number, self._out, self._asked_at = number, out, time.monotonic()
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
 
@@ -192,7 +224,7 @@ class Asking:
             why = f"{type(error).__name__}: {error}"
             self._answer = Answer(self.settings, fault=TEXT["failed"].format(why=why))
         finally:
-            self.out.put((self.column, None))
+            self._out.put((self._number, None))
 
     def _whole(self) -> Answer:
         found = self.ask()
@@ -201,7 +233,7 @@ class Asking:
                 break
             self._first = self._first or time.monotonic() - self._asked_at
             self._pieces.append(piece)
-            self.out.put((self.column, piece))
+            self._out.put((self._number, piece))
         if self._given_up.is_set():
             found.stop()
         fault, usage = found.interrupted or "", found.usage

@@ -8,7 +8,7 @@ import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anywidget
 import traitlets
@@ -16,6 +16,9 @@ import traitlets
 from labkit import home, vision
 from labkit.errors import LabkitError
 from labkit.widgets.parts import STATIC
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 TEXT = {
     "button": "Add a picture",
@@ -57,19 +60,14 @@ class Photo:
         except DecompressionBombError:
             raise LabkitError(TEXT["too_many_pixels"].format(name=name)) from None
         image = cost.image if cost.size == cost.image.size else cost.image.resize(cost.size)
-        png = io.BytesIO()
-        image.save(png, format="PNG")
-        folder = home.home() / "pictures"
-        folder.mkdir(exist_ok=True)
-        path = folder / f"{hashlib.sha256(png.getvalue()).hexdigest()[:12]}.png"
-        path.write_bytes(png.getvalue())
+        path = kept(image)
         small, jpeg = image.copy(), io.BytesIO()
         small.thumbnail((_THUMB_PX, _THUMB_PX))
         small.save(jpeg, format="JPEG", quality=80)
         wide, high = image.size
         return cls(
             name,
-            "data:image/png;base64," + base64.b64encode(png.getvalue()).decode(),
+            "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode(),
             path,
             "data:image/jpeg;base64," + base64.b64encode(jpeg.getvalue()).decode(),
             TEXT["note"].format(wide=wide, high=high, tokens=vision.cost(image, model).tokens),
@@ -128,3 +126,14 @@ class Drop(anywidget.AnyWidget):
     def _refuse(self, name: str, size: int) -> None:
         text = TEXT["too_big"].format(name=name, mib=size / 2**20, limit=self.limit / 2**20)
         self._tell(text, "fault")
+
+
+def kept(image: Image) -> Path:
+    """The picture as a PNG on the disk, in LABKIT_HOME, so that code that is copied can open it."""
+    png = io.BytesIO()
+    image.save(png, format="PNG", compress_level=1)
+    folder = home.home() / "pictures"
+    folder.mkdir(exist_ok=True)
+    path = folder / f"{hashlib.sha256(png.getvalue()).hexdigest()[:12]}.png"
+    path.write_bytes(png.getvalue())
+    return path

@@ -123,7 +123,8 @@ class Instrument:
         """Display the widget, and after it what a notebook without a kernel shows in its place."""
         from IPython.display import display
 
-        display(self.box)
+        # As text, the box would list all its parts; where it cannot be drawn, its title will do.
+        display({**self.box._repr_mimebundle_(), "text/plain": self.TITLE}, raw=True)
         self._still = display(self._bundle(), raw=True, display_id=True)
 
     def _ipython_display_(self) -> None:

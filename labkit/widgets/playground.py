@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import queue
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -14,7 +13,7 @@ from labkit.session import POCKET
 from labkit.starting import POCKET_NAME
 from labkit.tools import tool
 from labkit.vision import MODEL
-from labkit.widgets.conversation import Answer, Asking, Settings, Turn, messages
+from labkit.widgets.conversation import Answer, Asking, Settings, Turn, listen, messages
 from labkit.widgets.copying import copy_as
 from labkit.widgets.drop import Drop
 from labkit.widgets.frame import TEXT as FRAME
@@ -61,7 +60,6 @@ TEXT = {
 }
 TOOLS = [tool(each).schema for each in (get_stock_price, calculate_portfolio_value)]
 """The guide's two tools, as they are offered. Calls are shown, and not run: that is the tracer's."""
-_STOP_S = 1.0
 
 
 class Playground(Instrument):
@@ -162,35 +160,19 @@ class Playground(Instrument):
         self, turns: Sequence[Turn], settings: Sequence[Settings], views: Sequence[AnswerView]
     ) -> tuple[Answer, ...]:
         """Ask once for each setting, at the same time, and show the pieces as they come."""
-        out: queue.SimpleQueue[tuple[int, str | None]] = queue.SimpleQueue()
-        asking = [self._asking(number, each, turns, out) for number, each in enumerate(settings)]
-        for each in asking:
-            each.start()
-        still = set(range(len(asking)))
-        while still and not self.stopping.is_set():
-            try:
-                number, piece = out.get(timeout=0.05)
-            except queue.Empty:
-                continue
-            if piece is not None:
-                views[number].stream.add(piece)
-                continue
-            still.remove(number)
-            views[number].finish(asking[number].answer())
-        for number in still:
-            asking[number].give_up()
-        for number in still:
-            asking[number].join(_STOP_S)
-            views[number].finish(asking[number].answer())
-        return tuple(each.answer() for each in asking)
+        asking = [self._asking(number, each, turns) for number, each in enumerate(settings)]
+        return listen(
+            asking,
+            lambda number, piece: views[number].stream.add(piece),
+            lambda number: views[number].finish(asking[number].answer()),
+            self.stopping,
+        )
 
-    def _asking(self, number: int, settings: Settings, turns: Sequence[Turn], out: Any) -> Asking:
+    def _asking(self, number: int, settings: Settings, turns: Sequence[Turn]) -> Asking:
         asked = messages(turns, number, self.system.value)
         options: dict[str, Any] = {"tools": TOOLS} if self.tools.value else {}
         options |= {"temperature": settings.temperature, "max_tokens": settings.max_tokens}
-        return Asking(
-            settings, lambda: self.session.chat(asked, top_p=settings.top_p, **options), number, out
-        )
+        return Asking(settings, lambda: self.session.chat(asked, top_p=settings.top_p, **options))
 
     def _take(self, before: list[Turn], turn: Turn, shown: tuple[Any, ...]) -> None:
         """Keep the answers. Where nothing came, all is as it was before, and the question is in its box."""
@@ -235,8 +217,3 @@ class Playground(Instrument):
         self.columns[1].box.layout.display = "" if both else "none"
         self.columns[0].name.layout.display = "" if both else "none"
         self.refresh()
-
-
-def playground(session: Session) -> Playground:
-    """Chat with the model by hand. Leave it as the last line of a cell."""
-    return Playground(session)

@@ -225,11 +225,6 @@ class Temperature(Instrument):
             line.x, line.y = [each.temperature for each in pairs], [each.apart for each in pairs]
 
 
-def temperature(session: Session) -> Temperature:
-    """One prompt at several temperatures, and how far the answers drift apart."""
-    return Temperature(session)
-
-
 def _axis(temperatures: Sequence[float]) -> dict[str, Any]:
     hottest = max(*temperatures, 0.5)
     return {"tickvals": list(temperatures), "range": (-0.08 * hottest, 1.08 * hottest)}

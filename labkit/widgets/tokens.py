@@ -226,11 +226,6 @@ class Tokens(Instrument):
             bars.customdata = [html.escape(repr(each.text)) for each in self._come]
 
 
-def tokens(session: Session) -> Tokens:
-    """How a text becomes tokens, and how sure the model was of each token of an answer."""
-    return Tokens(session)
-
-
 def _message(text: str) -> list[dict[str, str]]:
     return [{"role": "user", "content": text}]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import shutil
@@ -11,9 +12,11 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.error import URLError
-from urllib.request import urlopen
+from urllib.parse import urlsplit
+from urllib.request import Request, urlopen
 
 import nbformat
 from playwright.sync_api import Locator, Page, sync_playwright
@@ -31,6 +34,30 @@ FLAGS = [
 ]
 START_SECONDS = 60
 RUN_SECONDS = 240
+PROMPTS = "() => [...document.querySelectorAll('.jp-NotebookPanel .jp-CodeCell .jp-InputPrompt')]"
+
+
+@dataclass(frozen=True)
+class Lab:
+    """A running JupyterLab."""
+
+    folder: Path
+    """Where its notebooks lie."""
+    url: str
+    token: str
+
+    def address(self, notebook: str) -> str:
+        """Of a notebook in its folder, alone: what was open before is not opened again."""
+        return f"{self.url}/lab/tree/{notebook}?reset&token={self.token}"
+
+    def end_kernels(self) -> None:
+        """Free the memory of what was run."""
+        head = {"Authorization": f"token {self.token}"}
+        with urlopen(Request(f"{self.url}/api/kernels", headers=head), timeout=10) as answer:
+            kernels = json.load(answer)
+        for each in kernels:
+            address = f"{self.url}/api/kernels/{each['id']}"
+            urlopen(Request(address, headers=head, method="DELETE"), timeout=20).close()
 
 
 def free_port() -> int:
@@ -50,12 +77,18 @@ def copy_of(notebook: str, folder: Path) -> Path:
     return target
 
 
+def write_notebook(path: Path, *cells: str) -> None:
+    """A notebook of these code cells."""
+    found = nbformat.v4.new_notebook(cells=list(map(nbformat.v4.new_code_cell, cells)))
+    found.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
+    nbformat.write(found, path)
+
+
 @contextmanager
-def running_lab(folder: Path) -> Iterator[str]:
+def running_lab(folder: Path) -> Iterator[Lab]:
     """JupyterLab on `folder`, with the course's configuration and a home of its own.
 
-    Yields an address with one gap, for the path of what to open. The model's server, under $LABKIT_HOME, is
-    whichever the tests use.
+    The model's server, under $LABKIT_HOME, is whichever the tests use.
     """
     token, port, home = secrets.token_hex(16), free_port(), folder / "home"
     home.mkdir()
@@ -72,7 +105,7 @@ def running_lab(folder: Path) -> Iterator[str]:
         lab = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT)
     try:
         _wait_for(f"http://127.0.0.1:{port}/api", lab, home / "lab.log")
-        yield f"http://127.0.0.1:{port}/lab/tree/{{}}?token={token}"
+        yield Lab(folder, f"http://127.0.0.1:{port}", token)
     finally:
         lab.terminate()
         lab.wait(timeout=20)
@@ -107,17 +140,41 @@ def open_notebook(page: Page, address: str) -> None:
     page.locator("#jp-main-statusbar", has_text="| Idle").wait_for(timeout=START_SECONDS * 1000)
 
 
+def here(labkit_home: Path) -> str:
+    """The first cell of a notebook that wants the server of this LABKIT_HOME: it has `session`."""
+    lines = ["import os", f"os.environ['LABKIT_HOME'] = {str(labkit_home)!r}", "import labkit"]
+    return "\n".join([*lines, "from labkit import widgets", "session = labkit.connect()"])
+
+
+def open_cells(lab: Lab, page: Page, *cells: str) -> str:
+    """Open a new notebook of these cells, and run none of them yet. Gives its address."""
+    name = f"{secrets.token_hex(4)}.ipynb"
+    write_notebook(lab.folder / name, *cells)
+    open_notebook(page, lab.address(name))
+    return lab.address(name)
+
+
 def run_all_cells(page: Page) -> None:
     """Choose Run > Run All Cells, and wait until every code cell has its number."""
+    page.evaluate(f"({PROMPTS})().forEach((prompt) => {{ prompt.textContent = ''; }})")  # of an earlier run
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
     page.wait_for_function(
-        r"""() => {
-            const prompts = [...document.querySelectorAll('.jp-NotebookPanel .jp-CodeCell .jp-InputPrompt')];
-            return prompts.length > 0 && prompts.every(prompt => /\[\d+\]/.test(prompt.textContent));
-        }""",
+        rf"() => {{ const all = ({PROMPTS})(); return all.length && all.every(({{textContent}}) =>"
+        r" /\[\d+\]/.test(textContent)); }",
         timeout=RUN_SECONDS * 1000,
     )
+
+
+def save(lab: Lab, page: Page, words: str) -> str:
+    """Save the open notebook, and give the file's text once these words are in it."""
+    path = lab.folder / Path(urlsplit(page.url).path).name
+    until = time.monotonic() + START_SECONDS
+    page.keyboard.press("Control+s")
+    while words not in (text := path.read_text()):
+        assert time.monotonic() < until, "it was not saved"
+        page.wait_for_timeout(100)
+    return text
 
 
 def cell_with(page: Page, source: str) -> Locator:

@@ -22,8 +22,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         notebook = copy_of("00_start_here.ipynb", folder)
-        with running_lab(folder) as address, browser_page(1100, 820) as page:
-            open_notebook(page, address.format(notebook.name))
+        with running_lab(folder) as lab, browser_page(1100, 820) as page:
+            open_notebook(page, lab.address(notebook.name))
             run_all_cells(page)
             page.keyboard.press("Control+b")  # the file browser, away
             drawing = cell_with(page, "picture = draw_bar_chart")

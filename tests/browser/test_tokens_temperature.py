@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
-import nbformat
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
 import labkit
 from labkit.widgets.temperature import TEXT as TEMPERATURE
 from labkit.widgets.tokens import TEXT as TOKENS
-from tests.browser.lab import CHROMIUM, browser_page, cell_with, open_notebook, run_all_cells, running_lab
+from tests.browser.lab import CHROMIUM, Lab, cell_with, here, open_cells, run_all_cells
 
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine: apt-get install chromium"),
@@ -21,10 +19,8 @@ pytestmark = [
 ]
 
 CELLS = (
-    "import labkit\nfrom labkit.widgets.tokens import tokens\n"
-    "from labkit.widgets.temperature import temperature\nsession = labkit.start(progress=False)",
-    "tokens(session)",
-    "temperature(session)",
+    "widgets.Tokens(session)",
+    "widgets.Temperature(session)",
 )
 COUNT_TOKENS = """(words) => {
     words.counts = new Set();
@@ -42,29 +38,24 @@ SLOW_MS = 90_000
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory, first_start: tuple[Path, object, int]) -> Iterator[Page]:
-    """Both widgets in one notebook of one JupyterLab, before the one real server."""
-    folder = tmp_path_factory.mktemp("lab")
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(each) for each in CELLS])
-    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
-    nbformat.write(notebook, folder / "both.ipynb")
+def opened(lab: Lab, page: Page, first_start: tuple[Path, object, int]) -> Page:
+    """Both widgets in one notebook, before the one real server."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LABKIT_HOME", str(first_start[0]))
         labkit.start(progress=False)  # it may have been killed by a test before
-        with running_lab(folder) as address, browser_page(height=1400) as found:
-            open_notebook(found, address.format("both.ipynb"))
-            run_all_cells(found)
-            yield found
+    open_cells(lab, page, here(first_start[0]), *CELLS)
+    run_all_cells(page)
+    return page
 
 
 @pytest.fixture
-def tokens(page: Page) -> Locator:
-    return _box(page, CELLS[1])
+def tokens(opened: Page) -> Locator:
+    return _box(opened, CELLS[0])
 
 
 @pytest.fixture
-def temperature(page: Page) -> Locator:
-    return _box(page, CELLS[2])
+def temperature(opened: Page) -> Locator:
+    return _box(opened, CELLS[1])
 
 
 def _box(page: Page, source: str) -> Locator:

@@ -19,9 +19,9 @@ from labkit import Session
 from labkit import reply as replies
 from labkit.vision import picture
 from labkit.widgets.drop import Photo
-from labkit.widgets.playground import TEXT, TOOLS, Playground, playground
+from labkit.widgets.playground import TEXT, TOOLS, Playground
 from tests.browser.lab import free_port
-from tests.fake_openai import KEY, MODEL, Answer, FakeOpenAI, serving
+from tests.fake_openai import KEY, MODEL, Answer, FakeOpenAI, apart, serving
 from tests.misbehaving import Misbehaving
 from tests.test_three_engines import anywhere  # noqa: F401
 
@@ -34,7 +34,7 @@ def server(lab_home: Path) -> Iterator[FakeOpenAI]:
 @pytest.fixture
 def chat(server: FakeOpenAI) -> Iterator[Playground]:
     with serving(server.app) as url:
-        yield playground(Session(f"{url}/v1", KEY, MODEL))
+        yield Playground(Session(f"{url}/v1", KEY, MODEL))
         server.let_go.set()
 
 
@@ -185,26 +185,9 @@ def test_a_server_that_dies_in_mid_stream(
 
 def test_a_killed_server_ends_in_a_sentence_and_a_way_on(lab_home: Path) -> None:
     """Killed for good after the first piece, with the stream open; then another one answers at its place."""
-    code = (
-        "import sys\nfrom tests.fake_openai import FakeOpenAI\nimport uvicorn\n"
-        "uvicorn.run(FakeOpenAI().app, port=int(sys.argv[1]), log_level='error')"
-    )
     port = free_port()
     chat = Playground(Session(f"http://127.0.0.1:{port}/v1", KEY, MODEL))
-
-    def run() -> subprocess.Popen[bytes]:
-        made = subprocess.Popen([sys.executable, "-c", code, str(port)])
-        until = time.monotonic() + 30
-        while time.monotonic() < until:
-            try:
-                chat.session.client.with_options(max_retries=0).models.list()
-                return made
-            except Exception:
-                time.sleep(0.05)
-        raise RuntimeError("the fake did not start")
-
-    server = run()
-    try:
+    with apart(port) as server:
         chat.prompt.value = "wait"
         chat.send.click()
         stream = chat.talk.children[0].children[1].children[0].children[1]
@@ -218,13 +201,10 @@ def test_a_killed_server_ends_in_a_sentence_and_a_way_on(lab_home: Path) -> None
         assert chat.turns[0].answers[0].text == "You"
         say(chat, "hello?")
         assert "not running" in chat.words.text and chat.prompt.value == "hello?" and len(chat.turns) == 1
-        server = run()
+    with apart(port):
         chat.send.click()
         chat.wait(20)
         assert chat.turns[1].answers[0].text == "You said hello?."
-    finally:
-        server.kill()
-        server.wait()
 
 
 def test_two_hundred_clicks_are_one_request_at_a_time_and_lose_nothing(
@@ -377,7 +357,7 @@ QUESTION = 'Say "it\'s $HOME", `pwd` and C:\\temp: what is the KV cache?'
 
 @pytest.fixture
 def live(session: Session) -> Playground:
-    return playground(session)
+    return Playground(session)
 
 
 def ran(command: list[str], code: str) -> str:
@@ -410,7 +390,7 @@ def test_a_live_answer(live: Playground) -> None:
 @pytest.mark.engine
 def test_the_code_runs_as_it_stands_on_every_engine(anywhere: Session) -> None:  # noqa: F811
     """At temperature 0 it says what the widget says."""
-    live = playground(anywhere)
+    live = Playground(anywhere)
     live.drop.add("teal.png", png(200, 100))
     live.prompt.value, live.columns[0].temperature.value = QUESTION, 0.0
     codes = dict(live.samples())

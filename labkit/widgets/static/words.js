@@ -1,4 +1,11 @@
 // One line of words that a screen reader speaks when it changes.
+
+// A slider of ipywidgets has no name for a screen reader, nor has the number beside it: both get their label's.
+const name = (box) => {
+  for (const part of box.querySelectorAll('[role="slider"]:not([aria-label]), .widget-readout:not([aria-label])'))
+    part.setAttribute("aria-label", part.closest(".widget-slider")?.querySelector("label, .widget-label")?.textContent ?? "");
+};
+
 export default {
   render({ model, el }) {
     el.classList.add("labkit-words");
@@ -12,6 +19,14 @@ export default {
     model.on("change:kind", show);
     show();
     // A figure is drawn before it stands in its cell: let it measure again.
-    setTimeout(() => window.dispatchEvent(new Event("resize")), 200);
+    const names = new MutationObserver(() => name(el.closest(".labkit") ?? el));
+    setTimeout(() => {
+      window.dispatchEvent(new Event("resize"));
+      const box = el.closest(".labkit");
+      if (!box) return;
+      name(box);
+      names.observe(box, { childList: true, subtree: true });
+    }, 200);
+    return () => names.disconnect();
   },
 };
