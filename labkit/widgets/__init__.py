@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from labkit.widgets.context import Context
+    from labkit.widgets.doctor import Doctor
     from labkit.widgets.machine import Machine
     from labkit.widgets.planner import Planner
     from labkit.widgets.playground import Playground
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Context",
+    "Doctor",
     "Machine",
     "Planner",
     "Playground",

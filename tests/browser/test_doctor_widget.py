@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
-import nbformat
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
 import labkit
 from labkit.widgets.doctor import TEXT
-from tests.browser.lab import CHROMIUM, browser_page, cell_with, open_notebook, run_all_cells, running_lab
+from tests.browser.lab import CHROMIUM, Lab, cell_with, here, open_cells, run_all_cells
 
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine: apt-get install chromium"),
@@ -19,23 +17,19 @@ pytestmark = [
     pytest.mark.engine,
 ]
 
-CELL = "from labkit.widgets.doctor import Doctor; Doctor()"
+CELL = "widgets.Doctor()"
 SLOW_MS = 90_000
 
 
 @pytest.fixture
-def box(tmp_path: Path, session: labkit.Session) -> Iterator[Locator]:
+def box(lab: Lab, page: Page, first_start: tuple[Path, object, int], session: labkit.Session) -> Locator:
     """The widget, before the one real server."""
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(CELL)])
-    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
-    nbformat.write(notebook, tmp_path / "doctor.ipynb")
-    with running_lab(tmp_path) as address, browser_page(height=1400) as page:
-        open_notebook(page, address.format("doctor.ipynb"))
-        run_all_cells(page)
-        found = cell_with(page, CELL).locator(".labkit").first
-        found.wait_for()
-        found.scroll_into_view_if_needed()
-        yield found
+    open_cells(lab, page, here(first_start[0]), CELL)
+    run_all_cells(page)
+    found = cell_with(page, CELL).locator(".labkit").first
+    found.wait_for()
+    found.scroll_into_view_if_needed()
+    return found
 
 
 def _button(box: Locator, name: str) -> Locator:
