@@ -95,7 +95,7 @@ class Tracer(Instrument):
         self.halt = Button(description=TEXT["stop"], tooltip=TEXT["stop_tip"], disabled=True)
         self.each = Checkbox(False, description=TEXT["each"], indent=False, layout=Layout(width="auto"))
         self.approval = Approval(wait_seconds)
-        self.which = Dropdown(options=[], description=TEXT["runs"], layout=wide)
+        self.which = Dropdown(options=[], description=TEXT["runs"], layout=Layout(width="100%"))
         self.answer = Stream(TEXT["answer"])
         self.view = HTML()
         self.call = Dropdown(options=[], description=TEXT["call"], layout=wide)

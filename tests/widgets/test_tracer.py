@@ -186,7 +186,8 @@ def test_a_server_that_dies_is_a_sentence(
 
 
 def test_nothing_to_ask_and_nothing_to_replay(widget: Tracer, fake: FakeOpenAI) -> None:
-    assert widget.replay.layout.display == "none"
+    assert widget.replay.layout.display == widget.which.layout.display == "none"
+    assert not widget.prompt.layout.display  # it had the layout of the hidden choice once, and was not there
     widget.again.click()
     widget.wait(10)
     assert widget.words.text == TEXT["no_call"]
