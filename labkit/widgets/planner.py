@@ -65,6 +65,7 @@ class Planner(Instrument):
         self.users = IntSlider(description=TEXT["users"], value=1, min=1, max=64)
         self.vision = Checkbox(description=TEXT["vision"], value=True, indent=False)
         self.price = BoundedFloatText(description=TEXT["price"], value=0, min=0, max=10_000, step=0.1)
+        self.price.style.description_width = "initial"  # or the label is cut
         bars = [
             go.Bar(name=part, orientation="h", marker={"color": colour}) for part, colour in PARTS.items()
         ]
