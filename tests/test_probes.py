@@ -144,9 +144,10 @@ def test_the_page_as_numbers() -> None:
     }
 
 
-def test_metrics_need_no_key(together: tuple[Together, labkit.Session]) -> None:
+@pytest.mark.parametrize("key", ["wrong", ""])
+def test_metrics_need_no_key(together: tuple[Together, labkit.Session], key: str) -> None:
     _, session = together
-    assert probes.metrics(labkit.Session(session.url, "wrong", MODEL))["generation_tokens"] == 1411
+    assert probes.metrics(labkit.Session(session.url, key, MODEL))["generation_tokens"] == 1411
 
 
 def test_a_server_without_metrics_is_a_sentence() -> None:
