@@ -37,6 +37,8 @@ def main() -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # ended commands are not waited for
     for line in sys.stdin:
         order = json.loads(line)
+        sys.stdout.flush()  # or each fork would say once more what the imports have said
+        sys.stderr.flush()
         pid = os.fork()
         if pid == 0:
             _run(order)

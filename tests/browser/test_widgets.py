@@ -20,7 +20,7 @@ from labkit.widgets.progress import TEXT as PROGRESS
 from labkit.widgets.speed import TEXT as SPEED
 from labkit.widgets.tracer import TEXT as TRACER
 from labkit.widgets.vision import TEXT as VISION
-from tests.browser.lab import CHROMIUM, Lab, cell_with, here, open_cells, run_all_cells, save
+from tests.browser.lab import CHROMIUM, Lab, here, open_cells, run_all_cells, save
 from tests.browser.test_playground import COUNT_LENGTHS, DROP, picture
 
 pytestmark = [
@@ -68,7 +68,8 @@ def opened(lab: Lab, page: Page, first_start: tuple[Path, object, int]) -> Page:
 
 def shown(page: Page, name: str) -> Locator:
     """The widget of a cell, once it is drawn: JupyterLab hides what is far off, and draws it late."""
-    cell = cell_with(page, CELLS[name])
+    # By its number, the first cell aside: the page leaves out the text of a cell that is far off.
+    cell = page.locator(".jp-NotebookPanel .jp-CodeCell").nth(1 + list(CELLS).index(name))
     page.wait_for_function(
         """(cell) => {
             cell.scrollIntoView({block: 'start'});
