@@ -2,7 +2,8 @@
 
 Where the others of the twenty are:
 - tests/test_session.py: connection refused, another service, a client timeout, an error after HTTP 200
-- tests/test_live.py: killed in mid-stream, a prompt over the context, a kernel restarted, two kernels
+- tests/test_live.py: killed in mid-stream, a kernel restarted, two kernels
+- tests/doctor/test_drills.py: a prompt over the context (the drill prompt-too-long)
 - tests/test_starting.py: a dead engine behind a living port, a full disk, corrupt weights
 - tests/engines/test_process.py: orphans, a clock that jumps
 - tests/test_hardware.py and tests/doctor/test_doctor.py: no /dev/shm
