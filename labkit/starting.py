@@ -14,12 +14,12 @@ from labkit.diagnosis import with_cure
 from labkit.display import Progress
 from labkit.engines import ports, process, ray_serve, router, vllm
 from labkit.engines.recipe import GUIDE_CONTEXT, Command, Recipe
+from labkit.engines.twin import TEXT as TWIN
 from labkit.errors import LabkitError, disk_full
 from labkit.home import Replica, Server
 from labkit.server import end, fault, faults, lives, ping, stage, tail, told
 from labkit.wanted import POCKET as POCKET
 from labkit.wanted import POCKET_NAME as POCKET_NAME
-from labkit.wanted import TEXT as WANTED
 from labkit.wanted import Wanted, source
 from labkit.wanted import pocket as pocket
 
@@ -128,7 +128,7 @@ def _turn(show: Progress, timeout: float) -> Iterator[None]:
             if time.monotonic() > deadline:
                 raise LabkitError(TEXT["slow_turn"].format(timeout=timeout)) from None
             server = home.read()
-            doing = stage(server) if server else WANTED["weights"]
+            doing = stage(server) if server else TWIN["weights"]
             show.update(TEXT["waiting"].format(stage=doing))
     try:
         yield

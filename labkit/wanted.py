@@ -12,14 +12,14 @@ from labkit import catalog
 from labkit.display import Progress
 from labkit.engines import vllm
 from labkit.engines.recipe import GUIDE_CONTEXT, Device, Recipe, recipe_for, recipe_for_variant, replicas_of
-from labkit.errors import LabkitError, disk_full
+from labkit.engines.twin import pocket as pocket
+from labkit.errors import LabkitError
 from labkit.hardware import Machine, machine
 
 POCKET = "pocket"
 POCKET_NAME = "mistral-small3.1-pocket"
 
 TEXT = {
-    "weights": "preparing the pocket twin's weights",
     "no_folder": "There is no folder {path}. Give a folder with weights, a Hugging Face name, or 'pocket'.",
     "no_vllm": "vLLM is not installed in this Python ({python}). Run ./setup.sh, then use the kernel "
     "and the terminal that it prepares.",
@@ -89,21 +89,6 @@ def source(model: str) -> str:
     if model.startswith(("/", ".", "~")) and not folder.is_dir():
         raise LabkitError(TEXT["no_folder"].format(path=folder))
     return str(folder.resolve()) if folder.is_dir() else model
-
-
-def pocket(show: Progress) -> str:
-    """The folder with the twin's prepared weights."""
-    from pocket.formats import DamagedWeights, prepare
-
-    show.update(TEXT["weights"])
-    try:
-        return str(prepare())
-    except DamagedWeights as error:
-        raise LabkitError(str(error)) from None
-    except Exception as error:
-        if told := disk_full(error, TEXT["weights"]):
-            raise told from None
-        raise
 
 
 def _places(device: Device, here: Machine) -> tuple[int, ...]:

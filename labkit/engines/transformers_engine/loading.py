@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from labkit import catalog
 from labkit.diagnosis import with_cure
 from labkit.engines import cuda_leftovers
+from labkit.engines.twin import pocket
 from labkit.errors import LabkitError, disk_full
 from labkit.hardware import GIB, machine
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 TEXT = {
     "import": "importing PyTorch and Transformers",
-    "weights": "preparing the pocket twin's weights",
     "load": "loading the weights",
     "squeeze": "loading the weights and squeezing them to 4 bits",
     "quantization": "There is no quantization {name!r} in this engine: take 'nf4' or leave it out.",
@@ -138,7 +138,7 @@ def load(wanted: Wanted, show: Progress, note: Callable[[str], None]) -> Loaded:
     except ImportError as error:
         raise LabkitError(TEXT["package"].format(name=error.name)) from None
     _check_room(wanted)
-    source = _pocket(show) if wanted.source == POCKET else wanted.source
+    source = pocket(show) if wanted.source == POCKET else wanted.source
     if Path(source).is_dir():  # what is downloaded shows its bars
         transformers.utils.logging.disable_progress_bar()
     for name in _TALKERS:
@@ -227,17 +227,3 @@ def _bytes_in(folder: Path) -> int:
     """Of the weights in Hugging Face's format; the same in Mistral's may lie beside them."""
     files = folder.glob("*.safetensors")
     return sum(path.stat().st_size for path in files if not path.name.startswith("consolidated"))
-
-
-def _pocket(show: Progress) -> str:
-    from pocket.formats import DamagedWeights, prepare
-
-    show.update(TEXT["weights"])
-    try:
-        return str(prepare())
-    except DamagedWeights as error:
-        raise LabkitError(str(error)) from None
-    except Exception as error:
-        if told := disk_full(error, TEXT["weights"]):
-            raise told from None
-        raise
