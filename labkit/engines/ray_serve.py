@@ -86,7 +86,9 @@ def environment(composed: Command, key: str) -> dict[str, str]:
     env = vllm.environment(composed, key)
     # Ray gives its own processes 30 s to start, which a busy machine with two cores needs longer for.
     patience = {"RAY_raylet_start_wait_time_s": "180", "RAY_agent_register_timeout_ms": "180000"}
-    return {**env, **patience, "RAY_COLOR_PREFIX": "0", "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": key}
+    # The log is read by people and by the doctor: no colours, and what two replicas say is written twice.
+    plain = {"RAY_COLOR_PREFIX": "0", "RAY_DEDUP_LOGS": "0"}
+    return {**env, **patience, **plain, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": key}
 
 
 def _value(word: str) -> Any:
