@@ -7,7 +7,8 @@ import shutil
 import socket
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -34,18 +35,16 @@ def workshop(first_start: tuple[Path, object, int]) -> Iterator[Class]:
         except LabkitError as error:
             pytest.skip(str(error))
         labkit.start(progress=False)
-        here = opening.describe(NAMES, None if separate else "shared", _ports(), str(homes), 3600)
+        here = opening.describe(NAMES, None if separate else "shared", free_ports(), str(homes), 3600)
         here = Room(**{**here.__dict__, "separate": separate})
-        opened_for = _open_the_way(here) if separate else {}
         try:
-            opened = opening.up(here, Progress(on=False))
-            yield Class(here, opened.passwords or _shared(opened))
+            with way_opened(people.needed(here) if separate else ()):
+                opened = opening.up(here, Progress(on=False))
+                yield Class(here, opened.passwords or _shared(opened))
         finally:
             opening.down()
             if separate:
                 people.remove(here)
-            for folder, mode in opened_for.items():
-                folder.chmod(mode)
             shutil.rmtree(homes)
 
 
@@ -54,19 +53,24 @@ def _shared(opened: opening.Opened) -> dict[str, str]:
     return known | {room.TEACHER: opened.secrets.teacher_password}
 
 
-def _open_the_way(here: Room) -> dict[Path, int]:
-    """Let learners pass through the folders that close the course to them; gives what to set back."""
+@contextmanager
+def way_opened(paths: Iterable[Path]) -> Iterator[None]:
+    """While the block runs, other users pass through the folders that close `paths` to them."""
     before = {}
-    for path in people.needed(here):
+    for path in paths:
         for folder in [path, *path.parents]:
             mode = stat.S_IMODE(folder.stat().st_mode)
             if not mode & 0o001:
                 before[folder] = mode
                 folder.chmod(mode | 0o001)
-    return before
+    try:
+        yield
+    finally:
+        for folder, mode in before.items():
+            folder.chmod(mode)
 
 
-def _ports() -> int:
+def free_ports() -> int:
     """The first of five free ports in a row."""
     for first in range(21000, 30000, 10):
         try:

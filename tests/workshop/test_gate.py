@@ -8,10 +8,14 @@ from typing import Any
 import httpx
 import openai
 import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 
 from labkit import lent
 from labkit.errors import LabkitError
-from labkit.workshop.gate import Gate
+from labkit.workshop.gate import OPEN, PASSED, Gate
 from labkit.workshop.room import Turns
 from tests.fake_openai import KEY, MODEL, FakeOpenAI, serving
 
@@ -53,6 +57,50 @@ def test_a_learners_key_opens_it_and_the_servers_own_does_not(gate: str) -> None
 def test_the_servers_own_errors_come_through(gate: str) -> None:
     with pytest.raises(openai.BadRequestError, match="the upstream's own words"):
         ask(gate, "key-a", "refuse")
+
+
+CLOSED = [
+    *(("GET", path) for path in ("/server_info", "/is_sleeping", "/load", "/docs", "/openapi.json", "/")),
+    *(
+        ("POST", path)
+        for path in ("/pause", "/sleep", "/reset_prefix_cache", "/collective_rpc", "/invocations")
+    ),
+    *(
+        ("POST", path)
+        for path in ("/inference/v1/generate", "/scale_elastic_ep", "/abort_requests", "/health")
+    ),
+    *(("POST", path) for path in ("/v1/load_lora_adapter", "/v1/messages", "/v1/chat/completions/batch")),
+    *(("POST", path) for path in ("//v1/chat/completions", "/v1/models/%2e%2e/%2e%2e/pause", "/tokenize/")),
+    *((method, "/v1/chat/completions") for method in ("GET", "PUT", "PATCH", "DELETE", "OPTIONS")),
+]
+"""What vLLM has besides, some of it behind no key; and ways of writing that could slip by."""
+
+
+def test_only_what_the_course_uses_reaches_the_server() -> None:
+    seen: list[tuple[str, str, str | None]] = []
+
+    async def note(request: Request) -> Response:
+        seen.append((request.method, request.url.path, request.headers.get("authorization")))
+        return JSONResponse({})
+
+    every = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+    with serving(Starlette(routes=[Route("/{path:path}", note, methods=every)])) as behind:
+        made = Gate(f"{behind}/v1", KEY, {"key-a": "ann"}, TURNS)
+        with serving(made.app) as url, httpx.Client(base_url=url, trust_env=False) as http:
+
+            def status(method: str, path: str, **headers: str) -> int:
+                return http.request(method, path, headers=headers).status_code
+
+            for method, path in CLOSED:
+                assert status(method, path) == 401, (method, path)
+                assert status(method, path, Authorization="Bearer key-a") == 404, (method, path)
+            for method, path in PASSED:
+                assert status(method, path) == status(method, path, Authorization=f"Bearer {KEY}") == 401
+            assert not seen
+            for method, path in PASSED:
+                assert status(method, path, Authorization="Bearer key-a") == 200, (method, path)
+            assert {each[:2] for each in seen} == PASSED and {each[2] for each in seen} == {f"Bearer {KEY}"}
+            assert {("GET", "/health")} == OPEN and status("GET", "/health") == 200
 
 
 def test_an_answer_streams_through_as_it_comes(gate: str, upstream: FakeOpenAI) -> None:
