@@ -12,7 +12,7 @@ from labkit.engines.recipe import Command, Recipe
 
 BUSY = 16
 """Requests at once for each replica, on the average, beyond which Ray starts another."""
-HOOK = "labkit.engines.ray_lock.worker_stays_here"
+HOOK = "labkit.engines.ray_here.worker_stays_here"
 OFF = {"RAY_USAGE_STATS_ENABLED": "0", "DO_NOT_TRACK": "1"}
 """Nothing is reported to Ray's makers."""
 _RUNNER = Path(__file__).parent / "ray_runner.py"
@@ -75,7 +75,7 @@ def command(path: Path, recipe: Recipe, most: int) -> Command:
     Ray counts CPUs for itself: a replica takes one, and one for each card; more are counted than there are.
     """
     cpus = most * (recipe.cards + 1) + _SPARE_CPUS
-    lock = ("RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH", "labkit.engines.ray_lock:lock")
+    lock = ("RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH", "labkit.engines.lock:lock")
     # -P: or the runner's folder, in which our vllm.py lies, would be searched for vLLM.
     argv = (sys.executable, "-P", str(_RUNNER), str(path), "--cpus", str(cpus))
     return Command(argv, (*OFF.items(), lock))

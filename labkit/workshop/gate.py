@@ -41,9 +41,14 @@ PASSED = {
 """What a learner's key opens."""
 PRIORITY = ("--scheduling-policy", "priority")
 """vLLM's words for a server that orders what waits in it by rank, not by arrival."""
-SHARING = (*PRIORITY, "--long-prefill-token-threshold", "256")
+SHARING = (
+    *PRIORITY,
+    *("--long-prefill-token-threshold", "256"),
+    *("--middleware", "labkit.engines.lock.Lock"),
+)
 """The flags of a class's server. It reads a long text in pieces of so many tokens, or every other answer
-would stand still until the text is read."""
+would stand still until the text is read. And it asks for its key at every path, or learners could go past
+the gate: vLLM by itself answers some, `/invocations` among them, to everybody on the machine."""
 _DROPPED = {"host", "authorization", "content-length", "connection", "transfer-encoding", "keep-alive"}
 _LONGEST_S = 600.0
 
