@@ -7,6 +7,7 @@ key never leaves it.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -71,13 +72,28 @@ class Gate:
         )
         methods = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
         self.app = Starlette(
-            routes=[Route("/{path:path}", self._pass, methods=methods)], lifespan=self._lifespan
+            routes=[Route("/{path:path}", self._answer, methods=methods)], lifespan=self._lifespan
         )
 
     @asynccontextmanager
     async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
         async with self._client:
             yield
+
+    async def _answer(self, request: Request) -> Response:
+        """Until an answer begins, watch whether somebody still waits for it: who has gone keeps no turn."""
+        try:
+            await request.body()
+        except ClientDisconnect:
+            return Response(status_code=499)
+        work, gone = asyncio.create_task(self._pass(request)), asyncio.create_task(_gone(request))
+        try:
+            await asyncio.wait((work, gone), return_when=asyncio.FIRST_COMPLETED)
+            return await work if work.done() else Response(status_code=499)
+        finally:
+            gone.cancel()
+            work.cancel()
+            await asyncio.gather(work, gone, return_exceptions=True)
 
     async def _pass(self, request: Request) -> Response:
         asked = (request.method, request.url.path)
@@ -95,8 +111,6 @@ class Gate:
                 await held.enter_async_context(self.turnstile.turn(name, counts))
                 return await self._forward(request, held, self.turnstile.running[name] - counts)
             return await self._forward(request, held)
-        except ClientDisconnect:
-            return Response(status_code=499)
         except Refused:
             return _error(429, TEXT["full"].format(queue=self.turnstile.turns.queue), "rate_limit_exceeded")
         except BaseException:
@@ -122,14 +136,17 @@ class Gate:
                 content=body,
             )
             answer = await self._client.send(asked, stream=True)
-        except ClientDisconnect:
-            await held.aclose()
-            return Response(status_code=499)
         except httpx.HTTPError:
             await held.aclose()
             return _error(503, TEXT["gone"], "server_error")
         kept = {k: v for k, v in answer.headers.items() if k not in _DROPPED}
         return StreamingResponse(_bytes(answer, held), answer.status_code, kept)
+
+
+async def _gone(request: Request) -> None:
+    """Returns when the asker has hung up."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 def _read(body: bytes) -> Any:

@@ -1,4 +1,4 @@
-"""A real hub on the tests' one server, with three learners and a teacher."""
+"""A real hub and a server as a class has it, with three learners and a teacher."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 import labkit
+from labkit import starting
 from labkit.display import Progress
 from labkit.errors import LabkitError
 from labkit.workshop import opening, people, proxy, room
@@ -21,28 +22,31 @@ from labkit.workshop.room import Room
 from tests.workshop.classroom import NAMES, Class
 
 
-@pytest.fixture(scope="module")
-def workshop(first_start: tuple[Path, object, int]) -> Iterator[Class]:
+@pytest.fixture(scope="package")
+def workshop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Class]:
     """Learners are system users where LABKIT_TEST_USERS says that this machine may have some (CI does)."""
     separate = os.geteuid() == 0 and bool(os.environ.get("LABKIT_TEST_USERS"))
     homes = Path(tempfile.mkdtemp(prefix="labkit-class-"))
     homes.chmod(0o755)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LABKIT_HOME", str(first_start[0]))
+        state = tmp_path_factory.mktemp("class")
+        patch.setenv("LABKIT_HOME", str(state))
+        patch.setattr(starting, "FIRST_PORT", 18400)
+        patch.setattr(starting, "LAST_PORT", 18490)
         patch.delenv("LABKIT_URL", raising=False)
         try:
             proxy.install()
         except LabkitError as error:
             pytest.skip(str(error))
-        labkit.start(progress=False)
         here = opening.describe(NAMES, None if separate else "shared", free_ports(), str(homes), 3600)
         here = Room(**{**here.__dict__, "separate": separate})
         try:
             with way_opened(people.needed(here) if separate else ()):
                 opened = opening.up(here, Progress(on=False))
-                yield Class(here, opened.passwords or _shared(opened))
+                yield Class(here, opened.passwords or _shared(opened), state)
         finally:
             opening.down()
+            labkit.stop()
             if separate:
                 people.remove(here)
             shutil.rmtree(homes)

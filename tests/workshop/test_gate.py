@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -140,6 +142,42 @@ def test_who_hangs_up_frees_the_slot_here_and_at_the_server(gate: str, upstream:
     while upstream.running and time.monotonic() < until:
         time.sleep(0.01)
     assert upstream.running == 0
+
+
+def test_who_gives_up_before_an_answer_keeps_no_turn_and_no_place_in_the_queue() -> None:
+    """Half of a flood is interrupted cells: what nobody waits for must not be worked off."""
+    at_work: list[int] = []
+
+    async def slow(request: Request) -> Response:
+        at_work.append(1)
+        while not await request.is_disconnected():
+            await asyncio.sleep(0.01)
+        at_work.pop()
+        return Response()
+
+    app = Starlette(routes=[Route("/v1/completions", slow, methods=["POST"])])
+    with serving(app) as behind:
+        made = Gate(f"{behind}/v1", KEY, {"key-a": "ann"}, Turns(slots=9, most=1, queue=9))
+        with serving(made.app) as url:
+
+            def give_up() -> None:
+                with pytest.raises(httpx.ReadTimeout):
+                    headers = {"Authorization": "Bearer key-a"}
+                    where = f"{url}/v1/completions"
+                    httpx.post(where, headers=headers, json={}, timeout=0.5, trust_env=False)
+
+            with ThreadPoolExecutor(3) as pool:
+                asked = [pool.submit(give_up) for _ in range(3)]
+                until = time.monotonic() + 5
+                while made.turnstile.waiting("ann") < 2 and time.monotonic() < until:
+                    time.sleep(0.01)
+                assert at_work and made.turnstile.waiting("ann") == 2
+                for each in asked:
+                    each.result()
+            until = time.monotonic() + 5
+            while (at_work or made.turnstile.running.total()) and time.monotonic() < until:
+                time.sleep(0.01)
+            assert not at_work and not made.turnstile.running.total() and not made.turnstile.waiting("ann")
 
 
 def test_a_learners_first_request_ranks_before_anothers_tenth(upstream: FakeOpenAI) -> None:

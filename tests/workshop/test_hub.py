@@ -41,8 +41,8 @@ ATTEMPT = "from labkit.lessons import record\nprint(record.attempted({id!r}, {ri
 
 
 @pytest.fixture(autouse=True)
-def in_the_workshops_home(first_start: tuple[Path, object, int], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LABKIT_HOME", str(first_start[0]))
+def in_the_workshops_home(workshop: Class, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LABKIT_HOME", str(workshop.home))
     monkeypatch.delenv("LABKIT_URL", raising=False)
 
 
@@ -210,12 +210,14 @@ def test_the_gate_opens_nothing_of_vllms_but_what_the_course_uses(workshop: Clas
     """The list of doors is the real server's own, so that a new release's new doors are tried too."""
     server, root = home.read(), workshop.room.gate.removesuffix("/v1")
     assert server is not None
-    told = httpx.get(f"{server.url.removesuffix('/v1')}/openapi.json", trust_env=False).json()["paths"]
+    behind, key = server.url.removesuffix("/v1"), {"Authorization": f"Bearer {server.key}"}
+    told = httpx.get(f"{behind}/openapi.json", headers=key, trust_env=False).json()["paths"]
     doors = {(method.upper(), path) for path, methods in told.items() for method in methods}
     assert doors >= PASSED and len(doors - PASSED) > 5, "the server tells what it has"
     learner = {"Authorization": f"Bearer {room.read_secrets().key_of('wsann')}"}
     for method, path in doors - OPEN:
-        assert httpx.request(method, root + path, trust_env=False).status_code == 401, path
+        for address in (root, behind):
+            assert httpx.request(method, address + path, trust_env=False).status_code == 401, (address, path)
         if (method, path) not in PASSED:
             said = httpx.request(method, root + path, headers=learner, trust_env=False)
             assert said.status_code == 404 and "does not offer" in said.text, path

@@ -14,11 +14,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-import labkit
-from labkit.errors import LabkitError
-from labkit.workshop import proxy
 from tests.browser.lab import ROOT
-from tests.workshop.classroom import Learner
+from tests.workshop.classroom import Class, Learner
 from tests.workshop.conftest import free_ports, way_opened
 
 pytestmark = [
@@ -37,24 +34,15 @@ READS = "print(open('{path}').read())"
 
 
 @pytest.fixture
-def user(
-    first_start: tuple[Path, object, int], monkeypatch: pytest.MonkeyPatch
-) -> Iterator[pwd.struct_passwd]:
-    """A system user who has the proxy already, and knows of the tests' one server as if it were theirs."""
-    monkeypatch.setenv("LABKIT_HOME", str(first_start[0]))
-    monkeypatch.delenv("LABKIT_URL", raising=False)
-    labkit.start(progress=False)
-    try:
-        proxy.install()
-    except LabkitError as error:
-        pytest.skip(str(error))
+def user(workshop: Class) -> Iterator[pwd.struct_passwd]:
+    """A system user who has the proxy already, and knows of the class's server as if it were theirs."""
     subprocess.run(["useradd", "--create-home", NAME], check=True, capture_output=True)
     who = pwd.getpwnam(NAME)
     try:
         state = Path(who.pw_dir, ".labkit")
-        shutil.copytree(first_start[0] / "workshop" / "proxy", state / "workshop" / "proxy", symlinks=True)
+        shutil.copytree(workshop.home / "workshop" / "proxy", state / "workshop" / "proxy", symlinks=True)
         for name in ("server.json", "key"):
-            shutil.copy(first_start[0] / name, state)
+            shutil.copy(workshop.home / name, state)
         subprocess.run(["chown", "-R", f"{NAME}:", str(state)], check=True)
         python = Path(sys.executable)
         with way_opened((ROOT, python.parent, python.resolve().parent)):
