@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     import httpx2
 
 TEXT = {
-    "cut": "A stream broke off while it was measured: {why}",
+    "cut": "A stream broke off while it was measured: {why}. If the server is gone, start it again with "
+    "labkit.start() (or `labkit up`); then measure again.",
     "early": "it ended without a last word from the server",
     "refused": "The server at {url} did not accept a request of the measurement: {why}",
     "nothing": "The server at {url} sent no tokens, or did not count them, so there is no speed to measure.",
@@ -80,7 +81,7 @@ def ask_once(
                 if stopping.is_set():
                     raise KeyboardInterrupt
                 if fault := chunk.get("error"):
-                    raise LabkitError(TEXT["cut"].format(why=fault.get("message", fault)))
+                    raise _cut(fault.get("message", fault))
                 usage = chunk.get("usage") or usage
                 for choice in chunk.get("choices", ())[:1]:
                     finished = finished or bool(choice.get("finish_reason"))
@@ -89,12 +90,16 @@ def ask_once(
                         first = first or last
                         pieces[0] += 1
     except httpx2.HTTPError as error:
-        raise LabkitError(TEXT["cut"].format(why=str(error) or type(error).__name__)) from None
+        raise _cut(str(error) or type(error).__name__) from None
     if not finished:
-        raise LabkitError(TEXT["cut"].format(why=TEXT["early"]))
+        raise _cut(TEXT["early"])
     if not first or not usage.get("completion_tokens"):
         raise LabkitError(TEXT["nothing"].format(url=session.url))
     return Stream(usage["completion_tokens"], first, last), usage["prompt_tokens"]
+
+
+def _cut(why: object) -> LabkitError:
+    return LabkitError(TEXT["cut"].format(why=str(why).rstrip(".")))
 
 
 def _chunks(lines: Iterator[str]) -> Iterator[dict[str, Any]]:

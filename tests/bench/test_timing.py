@@ -45,7 +45,7 @@ def pair(ours: float, theirs: float) -> tuple[Speed, Quoted]:
 
 def test_the_ratio_is_the_pairs_median() -> None:
     rate, mean_first, *_ = rows([pair(0.2, 0.1), pair(0.2, 0.1), pair(0.9, 0.1)])
-    assert rate.ratio == pytest.approx(0.5) and mean_first.ratio == pytest.approx(2), "one pair's noise counts"
+    assert rate.ratio == pytest.approx(0.5) and mean_first.ratio == pytest.approx(2), "one noisy pair counts"
     assert (mean_first.low, mean_first.high) == (pytest.approx(2), pytest.approx(9)) and rate.pairs == 3
     assert "| 0.500 | 0.111 to 0.500 |" in str(rate)
 
