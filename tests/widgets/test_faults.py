@@ -26,13 +26,15 @@ from labkit.widgets.tokens import Tokens
 from labkit.widgets.tracer import Tracer
 from labkit.widgets.vision import Vision
 from tests.browser.lab import free_port
-from tests.fake_openai import KEY, MODEL, FakeOpenAI, apart
+from tests.fake_openai import KEY, MODEL, FakeOpenAI, apart, serving
 
 SCORED = {"content": [{"token": "w", "logprob": -0.5, "bytes": [119], "top_logprobs": []}]}
+LONGEST = 90_000
+TOO_LONG = "This model's maximum context length is 4096 tokens. However, your request has 20010 input tokens."
 
 
 class Holding(FakeOpenAI):
-    """Counts words as tokens. With `hold`, an answer of more than one token stops after its first word."""
+    """Counts words as tokens, takes no long question. With `hold`, an answer stops after its first word."""
 
     def __init__(self, hold: bool) -> None:
         super().__init__()
@@ -41,6 +43,11 @@ class Holding(FakeOpenAI):
 
     async def how_many(self, request: Request) -> Response:
         return JSONResponse(self.held)
+
+    async def chat(self, request: Request) -> Response:
+        if len(await request.body()) > LONGEST:
+            return JSONResponse({"error": {"message": TOO_LONG}}, 400)
+        return await super().chat(request)
 
     async def _lines(self, text: str, body: dict[str, Any]) -> AsyncIterator[str]:
         def line(**rest: Any) -> str:
@@ -113,3 +120,18 @@ def test_a_server_killed_in_mid_answer_is_a_sentence_and_the_next_one_is_asked(
         start.click()
         widget.wait(30)
     assert widget.words.kind == "note" and not start.disabled, widget.words.text
+
+
+@pytest.mark.parametrize("name", ["tokens", "temperature", "vision", "tracer"])
+def test_a_question_of_100_000_characters_is_refused_in_a_sentence(name: str) -> None:
+    with serving(Holding(hold=False).app) as url:
+        widget: Any = WIDGETS[name](Session(f"{url}/v1", KEY, MODEL))
+        start = getattr(widget, "start", None) or widget.ask
+        widget.prompt.value, short = "word " * 20_000, widget.prompt.value
+        start.click()
+        widget.wait(30)
+        assert widget.words.kind == "fault" and "maximum context length" in widget.words.text
+        widget.prompt.value = short
+        start.click()
+        widget.wait(30)
+        assert widget.words.kind == "note" and not start.disabled, widget.words.text
