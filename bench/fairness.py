@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
+import os
 import random
 import statistics
 import threading
@@ -72,13 +73,16 @@ def _text(line: str) -> str:
 
 
 def _flood(place: Place, kind: str, size: int, stop: Any, sent: Any) -> None:
-    """In a process of its own: `size` at once, each begun again when it has ended."""
+    """In a process of its own, which ends with ours: `size` at once, each begun again when it has ended."""
+    parent = os.getppid()
 
     def one() -> None:
         body = {"model": place.model, "max_tokens": 200, "temperature": 1, "ignore_eos": True}
         headers = {"Authorization": f"Bearer {place.key}"}
         with httpx.Client(trust_env=False, timeout=300, headers=headers) as client:
-            while not stop.is_set():  # a number in front, or the server's prefix cache would know the text
+            while (
+                not stop.is_set() and os.getppid() == parent
+            ):  # a number in front, or the server's prefix cache would know the text
                 body["messages"] = [{"role": "user", "content": f"{random.random()} {KINDS[kind]}"}]
                 done = client.post(f"{place.url}/chat/completions", json=body)
                 with sent.get_lock():
