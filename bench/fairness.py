@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
+import os
 import random
 import statistics
 import threading
@@ -72,19 +73,22 @@ def _text(line: str) -> str:
 
 
 def _flood(place: Place, kind: str, size: int, stop: Any, sent: Any) -> None:
-    """In a process of its own: `size` at once, each begun again when it has ended."""
+    """In a process of its own, which ends with ours: `size` at once, each begun again when it has ended."""
+    parent = os.getppid()
 
     def one() -> None:
         body = {"model": place.model, "max_tokens": 200, "temperature": 1, "ignore_eos": True}
         headers = {"Authorization": f"Bearer {place.key}"}
         with httpx.Client(trust_env=False, timeout=300, headers=headers) as client:
-            while not stop.is_set():  # a number in front, or the server's prefix cache would know the text
+            while not stop.is_set() and os.getppid() == parent:
+                # A number in front, or the server's prefix cache would know the text.
                 body["messages"] = [{"role": "user", "content": f"{random.random()} {KINDS[kind]}"}]
                 done = client.post(f"{place.url}/chat/completions", json=body)
-                with sent.get_lock():
-                    sent.value += 1
                 if done.status_code != 200:
                     time.sleep(0.5)
+                    continue
+                with sent.get_lock():
+                    sent.value += 1
 
     with ThreadPoolExecutor(size) as pool:
         for _ in range(size):
@@ -93,17 +97,19 @@ def _flood(place: Place, kind: str, size: int, stop: Any, sent: Any) -> None:
 
 @contextmanager
 def flooding(place: Place, kind: str = "short", size: int = FLOOD) -> Iterator[Any]:
-    """A flood while the block runs, once it has begun in earnest; gives the count of requests that ended."""
+    """A flood while the block runs, once it has begun in earnest; gives the count of answers that came."""
     spawn = multiprocessing.get_context("spawn")
     stop, sent = spawn.Event(), spawn.Value("i", 0)
     flood = spawn.Process(target=_flood, args=(place, kind, size, stop, sent), daemon=True)
     flood.start()
-    time.sleep(_WARM_S)
+    until = time.monotonic() + _WARM_S
+    while not sent.value and time.monotonic() < until:
+        time.sleep(0.05)
     try:
         yield sent
     finally:
         stop.set()
-        flood.join(5)
+        flood.join(0.5)
         flood.kill()
         flood.join()
 

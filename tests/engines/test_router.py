@@ -20,6 +20,7 @@ def test_its_command() -> None:
         "--host 127.0.0.1 --port 8000 --prometheus-host 127.0.0.1 --prometheus-port 8003 "
         "--policy round_robin --worker-startup-check-interval 1 --health-check-interval-secs 2 "
         "--health-failure-threshold 2 --health-success-threshold 1 --cb-timeout-duration-secs 5 "
+        "--retry-max-retries 5 --cb-failure-threshold 4 "
         "--worker-urls http://127.0.0.1:8001 http://127.0.0.1:8002"
     )
     assert composed.env == (("DO_NOT_TRACK", "1"),)
