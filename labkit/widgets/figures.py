@@ -20,10 +20,10 @@ def figure(*traces: Any, x: str = "", y: str = "", height: int = 280, **layout: 
 
     x, y: the axes' titles, with units. height: in pixels. layout: anything else of Plotly's layout.
     """
-    import plotly.graph_objects as go
+    from labkit.widgets.live_figure import LiveFigure
 
     axis = {"gridcolor": _GRID, "zerolinecolor": _GRID, "linecolor": _GRID, "automargin": True}
-    found = go.FigureWidget(traces)
+    found = LiveFigure(traces)
     found.update_layout(
         autosize=True,
         height=height,

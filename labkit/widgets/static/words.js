@@ -18,15 +18,18 @@ export default {
     model.on("change:text", show);
     model.on("change:kind", show);
     show();
-    // A figure is drawn before it stands in its cell: let it measure again.
     const names = new MutationObserver(() => name(el.closest(".labkit") ?? el));
-    setTimeout(() => {
-      window.dispatchEvent(new Event("resize"));
+    const placed = new ResizeObserver(() => {
       const box = el.closest(".labkit");
       if (!box) return;
+      placed.disconnect();
       name(box);
       names.observe(box, { childList: true, subtree: true });
-    }, 200);
-    return () => names.disconnect();
+    });
+    placed.observe(el);
+    return () => {
+      placed.disconnect();
+      names.disconnect();
+    };
   },
 };
