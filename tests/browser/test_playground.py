@@ -22,6 +22,7 @@ from tests.fake_openai import KEY, MODEL, FakeOpenAI, apart, serving
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine: apt-get install chromium"),
     pytest.mark.timeout(420),
+    pytest.mark.engine,
 ]
 
 Faked = tuple[Page, Locator, FakeOpenAI]
@@ -103,7 +104,6 @@ def picture(wide: int, high: int) -> str:
     return base64.b64encode(found.getvalue()).decode()
 
 
-@pytest.mark.engine
 def test_a_chat_with_the_twin(session: Session, lab: Lab, page: Page) -> None:
     connect = f"connect({session.url!r}, {session.api_key!r}, {session.model!r})"
     open_cells(lab, page, cell(connect))
