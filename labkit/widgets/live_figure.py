@@ -28,6 +28,8 @@ class LiveFigure(go.FigureWidget):
 
     _esm = STATIC / "figure.js"
     _script = traitlets.Instance(Widget, default_value=PLOTLY).tag(sync=True, **widget_serialization)
+    _told = traitlets.Unicode("").tag(sync=True)
+    """What a screen reader says in its place."""
 
 
 def warm() -> None:

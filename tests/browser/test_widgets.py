@@ -17,6 +17,7 @@ from labkit.widgets.approval import TEXT as APPROVAL
 from labkit.widgets.context import TEXT as CONTEXT
 from labkit.widgets.frame import TEXT as FRAME
 from labkit.widgets.machine import TEXT as MACHINE
+from labkit.widgets.parts import TEXT as CODE
 from labkit.widgets.planner import TEXT as PLANNER
 from labkit.widgets.progress import TEXT as PROGRESS
 from labkit.widgets.speed import TEXT as SPEED
@@ -50,7 +51,7 @@ COUNT_CELLS = """(plot) => {
         plot.filled.add(plot.data[0].z?.[0]?.filter((each) => each !== null).length));
 }"""
 UNNAMED = """(box) => {
-    const controls = 'button, input, select, textarea, [role=slider], [tabindex="0"]';
+    const controls = 'button, input, select, textarea, [role=slider], [role=img], [tabindex="0"]';
     const named = (each) => each.ariaLabel || each.title || each.labels?.[0]?.textContent.trim()
         || each.textContent.trim() || each.getAttribute('aria-labelledby');
     return [...box.querySelectorAll(controls)].filter((each) => each.checkVisibility() && !named(each))
@@ -124,7 +125,9 @@ def test_the_planner_moves_with_its_controls(opened: Page) -> None:
     slide(box, PLANNER["users"], "Home")
     expect(words(box)).to_have_text(before)
     assert data(plot, 1, "x")[0] < cache
-    box.get_by_text("The code that does it").click()
+    code = button(box, CODE["code"])
+    code.press("Enter")
+    expect(code).to_have_attribute("aria-expanded", "true")
     expect(box.locator("pre", has_text="labkit.plan(gpu='RTX 4090'")).to_be_visible()
 
 

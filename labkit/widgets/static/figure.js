@@ -27,6 +27,8 @@ export default () => {
     },
     // It is drawn once it stands in its cell and has a width, and again when that changes.
     render(context) {
+      context.el.setAttribute("role", "img");
+      context.el.setAttribute("aria-label", context.model.get("_told"));
       let width = 0, remove = () => {};
       const seen = new ResizeObserver(([{ contentRect }]) => {
         if (!contentRect.width || contentRect.width === width) return;
