@@ -3,7 +3,8 @@
 `import labkit` in a new Python, as the wall time of the process less that of one that imports nothing. And
 each widget in JupyterLab, in Debian's Chromium on this machine: from its construction in the kernel to the
 last thing that the page paints of it. The first of its kind loads its Python modules and its scripts; the
-others show what it costs after that. Where there is no Chromium, these rows are left out.
+others show what it costs after that. As in a lesson, `labkit.widgets` is imported some seconds before the
+first of them. Where there is no Chromium, these rows are left out.
 """
 
 from __future__ import annotations
@@ -35,7 +36,9 @@ PREPARE_CELL = """
 import json, time, labkit
 from importlib import import_module
 from IPython.display import clear_output
+from labkit import widgets
 session = labkit.connect()
+time.sleep(5)
 """
 CELL = f"""
 began = []

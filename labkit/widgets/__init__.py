@@ -1,11 +1,14 @@
 """Widgets: the probes by hand, inside the notebook. Most take a session.
 
-Such as `widgets.Playground(session)`, as the last line of a cell. Each is loaded when it is first named.
+Such as `widgets.Playground(session)`, as the last line of a cell. Each is loaded when it is first named. What
+takes a second to load, Plotly and its script for the page, a notebook loads at once, in the background.
 """
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -34,6 +37,19 @@ __all__ = [
     "Tracer",
     "Vision",
 ]
+
+
+def _load() -> None:
+    import openai  # noqa: F401
+
+    from labkit import probes  # noqa: F401
+    from labkit.widgets import live_figure
+
+    live_figure.warm()
+
+
+if "ipykernel" in sys.modules:
+    Thread(target=_load, daemon=True).start()
 
 
 def __getattr__(name: str) -> Any:

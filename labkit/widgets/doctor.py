@@ -21,6 +21,7 @@ TEXT = {
     "look_tip": "Check the machine, the packages and the servers",
     "looking": "Looking at the machine, the packages and the servers …",
     "choose": "symptom",
+    "message": "message",
     "choose_first": "choose one",
     "paste": "or paste an error, or the end of a log",
     "diagnose": "Diagnose",
@@ -73,7 +74,9 @@ class Doctor(Instrument):
         options = [(TEXT["choose_first"], "")]
         options += sorted((each.title, name) for name, each in catalog.symptoms().items())
         self.symptom = Dropdown(options=options, description=TEXT["choose"], layout=Layout(width="auto"))
-        self.text = Textarea(placeholder=TEXT["paste"], rows=4, layout=Layout(width="auto"))
+        self.text = Textarea(
+            description=TEXT["message"], placeholder=TEXT["paste"], rows=4, layout=Layout(width="auto")
+        )
         self.read = Button(description=TEXT["diagnose"], tooltip=TEXT["diagnose_tip"])
         self.rows = VBox()
         self.yes = Button(description=TEXT["yes"], button_style="warning")

@@ -12,27 +12,31 @@ if TYPE_CHECKING:
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#999999")
 """Okabe and Ito's: told apart by colour-blind eyes, on white and on black."""
+TEXT = {"both": "Figure: {y}, by {x}", "one": "Figure: {y}{x}"}
 _GRID = "rgba(128, 128, 128, 0.3)"
 
 
 def figure(*traces: Any, x: str = "", y: str = "", height: int = 280, **layout: Any) -> FigureWidget:
     """A figure of these traces, as wide as its cell; change it inside `with found.batch_update():`.
 
-    x, y: the axes' titles, with units. height: in pixels. layout: anything else of Plotly's layout.
+    x, y: the axes' titles, with units; a screen reader says them, too. height: in pixels. layout: anything
+    else of Plotly's layout.
     """
-    import plotly.graph_objects as go
+    from labkit.widgets.live_figure import LiveFigure
 
     axis = {"gridcolor": _GRID, "zerolinecolor": _GRID, "linecolor": _GRID, "automargin": True}
-    found = go.FigureWidget(traces)
+    found = LiveFigure(traces)
+    found._told = TEXT["both" if x and y else "one"].format(x=x, y=y)
+    legend = sum(bool(each.name) for each in traces) > 1
     found.update_layout(
         autosize=True,
         height=height,
-        margin={"l": 10, "r": 10, "t": 10, "b": 10},
+        margin={"l": 10, "r": 10, "t": 34 if legend else 10, "b": 10},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         colorway=COLOURS,
         font={"size": 12},
-        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"},
+        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "entrywidth": 0},
         xaxis=axis | {"title": {"text": x}},
         yaxis=axis | {"title": {"text": y}},
     )

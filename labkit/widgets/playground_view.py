@@ -52,6 +52,7 @@ class Column:
         for each in self.controls:
             each.style.description_width = "initial"
         self.box = row(self.name, *self.controls)
+        self.box.add_class("labkit-group")
 
     @property
     def settings(self) -> Settings:

@@ -44,6 +44,8 @@ TEXT = {
     "done": "{many} at once gave {gain:.1f} times the tokens of {few}; half of them waited {late:.0f} ms for "
     "the first token, instead of {soon:.0f} ms. {ceiling}",
     "one": "{rate:.0f} tokens a second. {ceiling}",
+    "half": "half (p50)",
+    "most": "95 % (p95)",
     "measured": "measured",
     "now": "now",
     "bench": "vllm bench serve",
@@ -215,7 +217,6 @@ def _panel(y: str, *traces: Any) -> FigureWidget:
     axis = {"type": "log", "tickvals": _STREAMS, "range": (-0.08, math.log10(_STREAMS[-1]) + 0.08)}
     found = figure(*traces, x=NAMED["axis"], y=y, height=300)
     found.update_xaxes(**axis).update_yaxes(rangemode="tozero")
-    found.layout.legend.entrywidth = 0
     return found
 
 
@@ -237,8 +238,8 @@ def _waits(key: str, colour: int) -> FigureWidget:
     half = {"color": COLOURS[colour]}
     return _panel(
         NAMED[key],
-        go.Scatter(name=NAMED["p50"], mode="lines+markers", line=half),
-        go.Scatter(name=NAMED["p95"], mode="lines+markers", line=half | {"dash": "dot"}),
+        go.Scatter(name=TEXT["half"], mode="lines+markers", line=half),
+        go.Scatter(name=TEXT["most"], mode="lines+markers", line=half | {"dash": "dot"}),
         go.Scatter(name=TEXT["bench"], mode="markers", marker=_mark("star", COLOURS[4])),
     )
 

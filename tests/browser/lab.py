@@ -11,7 +11,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.error import URLError
@@ -19,7 +20,8 @@ from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
 import nbformat
-from playwright.sync_api import Locator, Page, sync_playwright
+import psutil
+from playwright.sync_api import BrowserContext, Locator, Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = shutil.which("chromium")
@@ -55,9 +57,13 @@ class Lab:
         head = {"Authorization": f"token {self.token}"}
         with urlopen(Request(f"{self.url}/api/kernels", headers=head), timeout=10) as answer:
             kernels = json.load(answer)
-        for each in kernels:
-            address = f"{self.url}/api/kernels/{each['id']}"
-            urlopen(Request(address, headers=head, method="DELETE"), timeout=20).close()
+
+        def end(kernel: dict[str, str]) -> None:
+            address = f"{self.url}/api/kernels/{kernel['id']}"
+            urlopen(Request(address, headers=head, method="DELETE"), timeout=60).close()
+
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(end, kernels))
 
 
 def free_port() -> int:
@@ -85,16 +91,16 @@ def write_notebook(path: Path, *cells: str) -> None:
 
 
 @contextmanager
-def running_lab(folder: Path) -> Iterator[Lab]:
+def running_lab(folder: Path, labkit_home: Path | None = None) -> Iterator[Lab]:
     """JupyterLab on `folder`, with the course's configuration and a home of its own.
 
-    The model's server, under $LABKIT_HOME, is whichever the tests use.
+    labkit_home: where its notebooks find the model's server, by default $LABKIT_HOME.
     """
     token, port, home = secrets.token_hex(16), free_port(), folder / "home"
     home.mkdir()
     environment = os.environ | {
         "HOME": str(home),
-        "LABKIT_HOME": os.environ.get("LABKIT_HOME") or str(Path.home() / ".labkit"),
+        "LABKIT_HOME": str(labkit_home or os.environ.get("LABKIT_HOME") or Path.home() / ".labkit"),
         "JUPYTER_CONFIG_PATH": str(ROOT / ".jupyter"),
         "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
         "PYTHONPATH": str(ROOT),
@@ -107,8 +113,13 @@ def running_lab(folder: Path) -> Iterator[Lab]:
         _wait_for(f"http://127.0.0.1:{port}/api", lab, home / "lab.log")
         yield Lab(folder, f"http://127.0.0.1:{port}", token)
     finally:
-        lab.terminate()
-        lab.wait(timeout=20)
+        # Not asked to stop: it would wait for kernels that are at work, and there is nothing to be kept.
+        with suppress(psutil.NoSuchProcess):
+            head = psutil.Process(lab.pid)
+            for each in [head, *head.children(recursive=True)]:
+                with suppress(psutil.NoSuchProcess):
+                    each.kill()
+        lab.wait()
 
 
 def _wait_for(url: str, lab: subprocess.Popen[bytes], log: Path) -> None:
@@ -123,14 +134,23 @@ def _wait_for(url: str, lab: subprocess.Popen[bytes], log: Path) -> None:
 
 
 @contextmanager
-def browser_page(width: int = 1280, height: int = 900) -> Iterator[Page]:
-    """An empty page of a headless Chromium, `width` by `height` pixels."""
+def browser() -> Iterator[BrowserContext]:
+    """A headless Chromium; its pages share what they have loaded."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        found = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         try:
-            yield browser.new_page(viewport={"width": width, "height": height})
+            yield found.new_context(viewport={"width": 1280, "height": 900})
         finally:
-            browser.close()
+            found.close()
+
+
+@contextmanager
+def browser_page(width: int = 1280, height: int = 900) -> Iterator[Page]:
+    """An empty page of a Chromium of its own, `width` by `height` pixels."""
+    with browser() as found:
+        page = found.new_page()
+        page.set_viewport_size({"width": width, "height": height})
+        yield page
 
 
 def open_notebook(page: Page, address: str) -> None:
@@ -140,10 +160,8 @@ def open_notebook(page: Page, address: str) -> None:
     page.locator("#jp-main-statusbar", has_text="| Idle").wait_for(timeout=START_SECONDS * 1000)
 
 
-def here(labkit_home: Path) -> str:
-    """The first cell of a notebook that wants the server of this LABKIT_HOME: it has `session`."""
-    lines = ["import os", f"os.environ['LABKIT_HOME'] = {str(labkit_home)!r}", "import labkit"]
-    return "\n".join([*lines, "from labkit import widgets", "session = labkit.connect()"])
+SESSION = "import labkit\nfrom labkit import widgets\nsession = labkit.connect()"
+"""The first cell of a notebook before the running server."""
 
 
 def open_cells(lab: Lab, page: Page, *cells: str) -> str:

@@ -9,7 +9,7 @@ from playwright.sync_api import Locator, Page, expect
 
 import labkit
 from labkit.widgets.doctor import TEXT
-from tests.browser.lab import CHROMIUM, Lab, cell_with, here, open_cells, run_all_cells
+from tests.browser.lab import CHROMIUM, SESSION, Lab, cell_with, open_cells, run_all_cells
 
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine: apt-get install chromium"),
@@ -24,7 +24,7 @@ SLOW_MS = 90_000
 @pytest.fixture
 def box(lab: Lab, page: Page, first_start: tuple[Path, object, int], session: labkit.Session) -> Locator:
     """The widget, before the one real server."""
-    open_cells(lab, page, here(first_start[0]), CELL)
+    open_cells(lab, page, SESSION, CELL)
     run_all_cells(page)
     found = cell_with(page, CELL).locator(".labkit").first
     found.wait_for()

@@ -21,6 +21,7 @@ from tests.browser.lab import (
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine: apt-get install chromium"),
     pytest.mark.timeout(420),
+    pytest.mark.engine,
 ]
 
 QUESTION = "What is the KV cache?"

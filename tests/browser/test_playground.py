@@ -16,12 +16,22 @@ from labkit import Session
 from labkit import reply as replies
 from labkit.widgets.frame import TEXT as FRAME
 from labkit.widgets.playground import TEXT
-from tests.browser.lab import CHROMIUM, Lab, free_port, open_cells, open_notebook, run_all_cells, save
+from tests.browser.lab import (
+    CHROMIUM,
+    Lab,
+    cell_with,
+    free_port,
+    open_cells,
+    open_notebook,
+    run_all_cells,
+    save,
+)
 from tests.fake_openai import KEY, MODEL, FakeOpenAI, apart, serving
 
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine: apt-get install chromium"),
     pytest.mark.timeout(420),
+    pytest.mark.engine,
 ]
 
 Faked = tuple[Page, Locator, FakeOpenAI]
@@ -45,6 +55,11 @@ COUNT_LENGTHS = """(box) => {
     new MutationObserver(() => box.lengths.add(box.querySelector('.labkit-stream')?.innerText.length))
         .observe(box, {childList: true, subtree: true, characterData: true});
 }"""
+EARLY = """\
+from labkit.widgets.parts import Stream
+stream = Stream("early")
+stream.add("came before it was drawn")
+display(stream)"""
 
 
 @pytest.fixture(scope="module")
@@ -103,12 +118,14 @@ def picture(wide: int, high: int) -> str:
     return base64.b64encode(found.getvalue()).decode()
 
 
-@pytest.mark.engine
 def test_a_chat_with_the_twin(session: Session, lab: Lab, page: Page) -> None:
     connect = f"connect({session.url!r}, {session.api_key!r}, {session.model!r})"
-    open_cells(lab, page, cell(connect))
+    open_cells(lab, page, cell(connect), EARLY)
     run_all_cells(page)
     box = shown(page)
+    expect(cell_with(page, 'Stream("early")').locator(".labkit-stream")).to_have_text(
+        "came before it was drawn"
+    )
     box.evaluate(COUNT_LENGTHS)
     say(box, "What is the KV cache?")
     expect(words(box)).to_have_text(TEXT["done"], timeout=60_000)

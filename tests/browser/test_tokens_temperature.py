@@ -10,7 +10,7 @@ from playwright.sync_api import Locator, Page, expect
 import labkit
 from labkit.widgets.temperature import TEXT as TEMPERATURE
 from labkit.widgets.tokens import TEXT as TOKENS
-from tests.browser.lab import CHROMIUM, Lab, cell_with, here, open_cells, run_all_cells
+from tests.browser.lab import CHROMIUM, SESSION, Lab, cell_with, open_cells, run_all_cells
 
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine: apt-get install chromium"),
@@ -43,7 +43,7 @@ def opened(lab: Lab, page: Page, first_start: tuple[Path, object, int]) -> Page:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LABKIT_HOME", str(first_start[0]))
         labkit.start(progress=False)  # it may have been killed by a test before
-    open_cells(lab, page, here(first_start[0]), *CELLS)
+    open_cells(lab, page, SESSION, *CELLS)
     run_all_cells(page)
     return page
 

@@ -39,7 +39,7 @@ export default {
     top.append(label, hint);
 
     const svg = make("svg", { tabindex: 0, role: "group" });
-    svg.style.cssText = "display: block; width: 100%; max-height: 60vh; cursor: crosshair; touch-action: none;";
+    svg.style.cssText = "display: block; width: 100%; max-height: 60vh; cursor: crosshair; touch-action: none; overflow: visible; margin: 3px 0;";
     const image = make("image", { preserveAspectRatio: "none", x: 0, y: 0 });
     const breaks = make("path", { fill: "#0072b2" });
     const line = { fill: "none", "vector-effect": "non-scaling-stroke" };
