@@ -30,7 +30,7 @@ TEXT = {
     "title": "each dot is a question",
     "asked": "seconds since the class began",
     "first": "time to first token, s",
-    "struck": "struck",
+    "struck": "struck here",
     "whole": "answered whole",
     "cut": "cut in mid-answer",
     "lost": "lost before a word",
