@@ -35,11 +35,12 @@ def test_every_learner_asks_and_something_happens_in_the_middle() -> None:
     with serving(FakeOpenAI().app) as url:
         session = labkit.Session(f"{url}/v1", KEY, MODEL)
         found = crowd(
-            session, learners=4, pace=0.2, seconds=1.5, max_tokens=8, midway=lambda: happened.append(True)
+            session, learners=4, pace=0.2, seconds=2, max_tokens=8, midway=lambda: happened.append(True)
         )
-    assert happened == [True] and found.count("whole") == len(found.questions) >= 8
-    assert all(0 <= each.at_s <= 1.6 for each in found.questions) and found.url == session.url
-    assert found.struck_s == pytest.approx(0.75, abs=0.2) and 0 < len(found.after) < len(found.questions)
+    assert happened == [True] and found.count("whole") == len(found.questions) >= 4
+    assert all(0 <= each.at_s <= found.seconds for each in found.questions) and found.url == session.url
+    assert found.struck_s is not None and 1 <= found.struck_s <= found.seconds
+    assert found.after == tuple(each for each in found.questions if each.at_s > found.struck_s)
     assert found.tokens_per_s == pytest.approx(3 * len(found.questions) / found.seconds)
 
 

@@ -29,7 +29,7 @@ TEXT = {
     "line": "{questions} questions: {whole} answered whole, {cut} cut, {lost} lost, {hanging} hanging",
     "title": "each dot is a question",
     "asked": "seconds since the class began",
-    "first": "time to first token, s",
+    "first": "seconds to the first token",
     "struck": "struck here",
     "whole": "answered whole",
     "cut": "cut in mid-answer",
@@ -108,13 +108,16 @@ class Crowd:
         return percentile(waits, percent) if waits else None
 
     def chart(self) -> Figure:
-        """Each question by the time it was asked and its wait; a line where it was struck."""
+        """Each question by the time it was asked and its wait for the first token, or for the end where none
+        came; a line where it was struck."""
         from matplotlib import pyplot
 
         figure, axes = pyplot.subplots(figsize=(9, 3.2), layout="constrained")
         for outcome, colour in _COLOURS.items():
+            asked = [each for each in self.questions if each.outcome == outcome]
             dots = [
-                (each.at_s, each.first_token_s or 0.0) for each in self.questions if each.outcome == outcome
+                (each.at_s, each.seconds if each.first_token_s is None else each.first_token_s)
+                for each in asked
             ]
             if dots:
                 marker = "x" if outcome == "lost" else "o"
