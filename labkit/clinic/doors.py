@@ -30,6 +30,9 @@ TEXT = {
     "give the key.",
     "loopback": "all {count} ports listen on 127.0.0.1 alone",
     "outside": "port {port} listens on {address}",
+    "inner": "port {port}, which its processes use among themselves, listens on {address}",
+    "inner_why": "The engine chose it, and no key guards it. Let the firewall or the renter hand no port on "
+    "that you do not name.",
     "outside_why": "Others reach it past the key, and what they send travels unencrypted.",
     "outside_command": "start it with --host 127.0.0.1; let others in by ssh -L, or by a web server with TLS",
 }
@@ -97,8 +100,12 @@ def _listening(server: Server) -> Iterator[Finding]:
                 continue
             ports |= {one.laddr.port: one.laddr.ip for one in sockets if one.status == psutil.CONN_LISTEN}
     outside = {port: address for port, address in ports.items() if not ip_address(address).is_loopback}
+    answering = {part.port for part in server.parts}
     for port, address in sorted(outside.items()):
-        what = TEXT["outside"].format(port=port, address=address)
-        yield Finding("loopback", "alarm", what, TEXT["outside_why"], TEXT["outside_command"])
+        what = TEXT["outside" if port in answering else "inner"].format(port=port, address=address)
+        if port in answering:
+            yield Finding("loopback", "alarm", what, TEXT["outside_why"], TEXT["outside_command"])
+        else:
+            yield Finding("loopback", "note", what, TEXT["inner_why"])
     if not outside:
         yield Finding("loopback", "well", TEXT["loopback"].format(count=len(ports)))

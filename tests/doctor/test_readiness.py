@@ -188,13 +188,15 @@ def test_a_server_that_is_silent_or_elsewhere_proves_nothing(lab_home: Any) -> N
     assert {each.name for each in readiness(session).findings} == {"server"}
 
 
-def test_a_port_that_others_reach_is_an_alarm(lab_home: Any) -> None:
+def test_a_port_that_others_reach_is_an_alarm_where_it_answers() -> None:
     import socket
 
-    with deployed() as session, socket.create_server(("0.0.0.0", 0)) as door:
-        found = [each for each in readiness(session).findings if each.name == "loopback"]
-        port = door.getsockname()[1]
-    assert [each.level for each in found] == ["alarm"] and f"port {port} listens on 0.0.0.0" in found[0].what
+    with socket.create_server(("0.0.0.0", 0)) as door:
+        port, me = door.getsockname()[1], (ME.pid, ME.create_time())
+        for answers, level in ((port, "alarm"), (9, "note")):
+            server = Server(*me, answers, KEY, "m", "pocket", "log", ready=True)
+            (found,) = [each for each in doors._listening(server) if f"port {port}" in each.what]
+            assert found.level == level and "listens on 0.0.0.0" in found.what
 
 
 @pytest.mark.engine
