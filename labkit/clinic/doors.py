@@ -26,8 +26,7 @@ TEXT = {
     "tells": "{paths} can be read without the key",
     "tells_why": "They tell what runs here and how busy it is, and compute nothing.",
     "behind": "behind the router, {path} computes without the key (port {ports})",
-    "behind_why": "Only who has an account on this machine reaches it. Give nobody one whom you would not "
-    "give the key.",
+    "behind_why": "Only who has an account on this machine reaches it.",
     "loopback": "all {count} ports listen on 127.0.0.1 alone",
     "outside": "port {port} listens on {address}",
     "inner": "port {port}, which its processes use among themselves, listens on {address}",

@@ -37,13 +37,13 @@ TEXT = {
     "loss": "a replica was lost in mid-run: {cut} answers cut, no later question lost, {first:.2f} s to the "
     "first token (p95)",
     "loss_missing": "what a class felt when a replica died (`crowd`)",
-    "loss_why": "One day a card, a process or a driver dies.",
+    "loss_why": "One day a card or a process dies.",
     "loss_alone": "there is one replica, so its death is the service's",
     "loss_other": "this class asked {url}",
     "loss_unstruck": "nothing was killed in this class: every replica is older than it",
     "loss_few": "only {count} questions came after the loss; 10 are wanted",
     "loss_lost": "{lost} questions were lost after the loss, and {hanging} hung",
-    "loss_command": "crowd = probes.crowd(session, midway=kill_one); labkit.start(replicas=2)",
+    "loss_command": "probes.crowd(session, midway=...)",
     "knee": "the promise holds up to {at_once} at once: {capacity:.1f} questions a second; the class asks "
     "{need:.1f}, so {verdict}",
     "knee_enough": "it is enough",
@@ -55,12 +55,12 @@ TEXT = {
     "knee_wrong": "you say {said}, and the sweep says {capacity:.1f} questions a second within the promise, "
     "where the class asks {need:.1f}",
     "knee_why": "The promise: 95 of 100 get their first token within {promise:g} s.",
-    "knee_command": "sweep = probes.sweep(session, streams=(1, 4, 16, 64))",
+    "knee_command": "probes.sweep(session)",
     "price": "a million tokens cost {dollars:.2f} dollars at the class's pace, on {cards}",
     "price_missing": "what a million tokens cost at the class's pace (`dollars`)",
     "price_wrong": "{dollars:.2f} dollars for a million tokens is not between {low:.2f} and {high:.2f}",
     "price_why": "Cards are paid by the day, whether they answer or wait.",
-    "price_command": 'per_million(crowd.tokens_per_s, "2x4090")',
+    "price_command": "planner.per_million(...)",
 }
 PROMISE_S = 1.0
 """The first token of 95 in 100 questions comes within this time."""
