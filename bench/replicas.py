@@ -10,32 +10,16 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import random
 import signal
 import tempfile
-import threading
-import time
-from collections import Counter
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import labkit
 from labkit import home
-from labkit.errors import LabkitError
+from labkit.probes.crowd import QUESTIONS, Crowd, ask, crowd
 from labkit.probes.speed import percentile
 
-Outcome = Literal["whole", "cut", "lost"]
-QUESTIONS = (
-    "What is the KV cache?",
-    "What does --max-model-len do?",
-    "How much memory do the weights take in 4 bits?",
-    "Why is batching faster?",
-    "What is the difference between BF16 and FP8?",
-    "How do I call a function?",
-)
 COLUMNS = ("one", "two", "two, one killed")
 TEXT = {
     "head": "| {learners} learners, a question every {pace:.0f} s | "
@@ -43,77 +27,21 @@ TEXT = {
     + " |\n|---|---:|---:|---:|",
     "row": "| {name} | {values} |",
 }
-PATIENCE_S = 60.0
-"""An answer that is not done after this hangs."""
 
 
-@dataclass(frozen=True)
-class Asked:
-    """One question and what became of it."""
-
-    at_s: float
-    """Since the class began."""
-    first_token_s: float | None
-    seconds: float
-    outcome: Outcome
-    """"cut": it had begun to stream; "lost": it had not."""
-
-
-def ask(session: labkit.Session, question: str, tokens: int, began: float) -> Asked:
-    """Ask once, and read to the end."""
-    at = time.monotonic()
-    try:
-        reply = session.chat(question, max_tokens=tokens, extra_body={"ignore_eos": True})
-        whole = reply.interrupted is None
-        first = reply.first_token_s
-    except LabkitError:
-        whole, first = False, None
-    outcome: Outcome = "whole" if whole else "lost" if first is None else "cut"
-    return Asked(at - began, first, time.monotonic() - at, outcome)
-
-
-def lesson(
-    session: labkit.Session,
-    learners: int,
-    pace: float,
-    seconds: float,
-    tokens: int,
-    in_the_middle: Callable[[], None] = lambda: None,
-) -> list[Asked]:
-    """All learners for so many seconds; the answers that are under way at the end are read to their end."""
-    found: list[Asked] = []
-    began = time.monotonic()
-
-    def learner(number: int) -> None:
-        dice = random.Random(number)
-        pause = dice.uniform(0, pace)
-        while time.monotonic() + pause < began + seconds:
-            time.sleep(pause)
-            found.append(ask(session, dice.choice(QUESTIONS), tokens, began))
-            pause = dice.expovariate(1 / pace)
-
-    middle = threading.Timer(seconds / 2, in_the_middle)
-    middle.start()
-    with ThreadPoolExecutor(learners) as pool:
-        list(pool.map(learner, range(learners)))
-    middle.join()
-    return found
-
-
-def summary(asked: Sequence[Asked]) -> dict[str, Any]:
+def summary(found: Crowd) -> dict[str, Any]:
     """Counts, and seconds to the first token: the median and what 95 in 100 do not exceed."""
-    count = Counter(each.outcome for each in asked)
-    first = [each.first_token_s for each in asked if each.first_token_s is not None]
+    waits = {percent: found.first_token(percent) for percent in (50, 95)}
+    first = {percent: None if wait is None else round(wait, 3) for percent, wait in waits.items()}
+    seconds = [each.seconds for each in found.questions]
     return {
-        "questions": len(asked),
-        "first token, p50 (s)": round(percentile(first, 50), 3) if first else None,
-        "first token, p95 (s)": round(percentile(first, 95), 3) if first else None,
-        "whole answer, p95 (s)": round(percentile([each.seconds for each in asked], 95), 2)
-        if asked
-        else None,
-        "cut in mid-stream": count["cut"],
-        "lost before a word": count["lost"],
-        "hanging": sum(each.seconds > PATIENCE_S for each in asked),
+        "questions": len(found.questions),
+        "first token, p50 (s)": first[50],
+        "first token, p95 (s)": first[95],
+        "whole answer, p95 (s)": round(percentile(seconds, 95), 2) if seconds else None,
+        "cut in mid-stream": found.count("cut"),
+        "lost before a word": found.count("lost"),
+        "hanging": found.hanging,
     }
 
 
@@ -126,22 +54,28 @@ def kill_one() -> None:
 
 def measure(args: argparse.Namespace) -> dict[str, dict[str, Any]]:
     """The three columns."""
-    shape = (args.learners, args.pace, args.seconds, args.tokens)
-    found = {}
+    shape: dict[str, Any] = {name: getattr(args, name) for name in ("learners", "pace", "seconds")}
+    shape["max_tokens"] = args.tokens
+    found: dict[str, dict[str, Any]] = {}
     try:
         session = labkit.start(progress=False)
-        ask(session, QUESTIONS[0], 8, 0)
-        found[COLUMNS[0]] = summary(lesson(session, *shape))
+        _warm(session)
+        found[COLUMNS[0]] = summary(crowd(session, **shape))
         labkit.stop()
         session = labkit.start(progress=False, replicas=2)
-        for _ in range(2):
-            ask(session, QUESTIONS[0], 8, 0)
-        found[COLUMNS[1]] = summary(lesson(session, *shape))
-        found[COLUMNS[2]] = summary(lesson(session, *shape, kill_one))
+        _warm(session)
+        found[COLUMNS[1]] = summary(crowd(session, **shape))
+        found[COLUMNS[2]] = summary(crowd(session, **shape, midway=kill_one))
         found[COLUMNS[2]]["status afterwards"] = labkit.status().message
     finally:
         labkit.stop()
     return found
+
+
+def _warm(session: labkit.Session) -> None:
+    """One question for each of two replicas."""
+    for _ in range(2):
+        ask(session, QUESTIONS[0], 8, 0)
 
 
 def table(found: dict[str, dict[str, Any]], learners: int, pace: float) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from labkit.clinic import Report, doctor
     from labkit.clinic.drills import Drill, drill
+    from labkit.clinic.readiness import readiness
     from labkit.diagnosis import Diagnosis, diagnose
     from labkit.engines.contract import Endpoint, Status
     from labkit.errors import LabkitError
@@ -31,6 +32,7 @@ _HOME_OF = {
     "drill": "clinic.drills",
     "Report": "clinic",
     "doctor": "clinic",
+    "readiness": "clinic.readiness",
     "LabkitError": "errors",
     "Machine": "hardware",
     "machine": "hardware",
@@ -71,6 +73,7 @@ __all__ = [
     "hint",
     "machine",
     "plan",
+    "readiness",
     "solution",
     "start",
     "status",

@@ -24,7 +24,8 @@ from labkit.clinic import checks_servers
 from labkit.engines import process, router, vllm
 from labkit.engines.recipe import Command, Recipe
 from labkit.home import Replica, Server
-from labkit.probes.metrics import metrics
+from labkit.lessons import solution
+from labkit.probes.metrics import metrics, metrics_each
 from labkit.server import told
 from tests.conftest import Notes
 
@@ -179,23 +180,26 @@ def test_the_real_router_goes_on_without_a_replica_and_takes_it_back(routed: Non
 
 def test_the_doctor_knows_a_dead_replica_from_a_dead_service(played: None, tmp_path: Path) -> None:
     server = up(tmp_path, replicas=2)
-    assert any("all of its 2 replicas answer" in each.what for each in checks_servers._own())
+    assert any("all of its 2 replicas answer" in each.what for each in checks_servers.own())
     kill(server.replicas[0])
-    found = [each for each in checks_servers._own() if each.name == "server"]
+    found = [each for each in checks_servers.own() if each.name == "server"]
     assert found[0].level == "well" and "answers at" in found[0].what, "the service lives"
     assert found[1].level == "wrong" and "replica 1" in found[1].what and "is gone" in found[1].what
     assert found[1].command == "labkit up --replicas 2"
     kill(server)
-    (gone,) = checks_servers._own()
+    (gone,) = checks_servers.own()
     assert gone.level == "wrong" and gone.command == "labkit up"
 
 
 def test_metrics_are_of_all_replicas_together(played: None, tmp_path: Path) -> None:
     server = up(tmp_path, replicas=2)
     session = labkit.connect()
+    one = {"generation_tokens": 3.0, "kv_cache_usage_perc": 0.25}
     assert metrics(session) == {"generation_tokens": 6.0, "kv_cache_usage_perc": 0.25}
+    assert metrics_each(session) == {1: one, 2: one}
     kill(server.replicas[0])
     assert metrics(session)["generation_tokens"] == 3.0, "one that is gone counts no more"
+    assert metrics_each(session) == {2: one}
     kill(server.replicas[1])
     with pytest.raises(LabkitError, match="nothing answers"):
         metrics(session)
@@ -316,6 +320,17 @@ def test_two_real_servers_share_the_requests_behind_one_lock(both: Server, pair:
 
 def _generated(replica: Replica) -> float:
     return metrics(labkit.Session(replica.url, "", "", engine="vllm"))["generation_tokens"]
+
+
+@pytest.mark.engine
+@two_cores
+@pytest.mark.parametrize("id", ["7.3", "7.5"])
+def test_the_capstones_solutions_lose_the_router_and_a_replica(
+    id: str, both: Server, pair: labkit.Session
+) -> None:
+    outcome = solution(id).run(pair)
+    assert outcome, outcome
+    assert labkit.status().answering == 2, "and bring it back"
 
 
 @pytest.mark.engine

@@ -62,12 +62,13 @@ _ASK_S = 20.0
 
 def servers() -> Iterator[Finding]:
     """All findings about the servers of this machine."""
-    yield from _own()
+    yield from own()
     yield from _ollama()
     yield from _exposed()
 
 
-def _own() -> Iterator[Finding]:
+def own() -> Iterator[Finding]:
+    """The server of this home: whether it is there, answers, sees and calls, and each of its replicas."""
     server = home.read()
     if server is None:
         yield Finding("server", "well", TEXT["none"])

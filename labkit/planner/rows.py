@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 from labkit import catalog
 from labkit.catalog.schema import Model, RecipeEntry, ShareOfCard
 from labkit.planner.cards import Cards
+from labkit.planner.prices import shared_by_tokens
 from labkit.planner.working import prompt_bytes, step_bytes
 
 GIB = 2**30
 BLOCK = 16
 """vLLM hands out its cache in blocks of this many tokens."""
 _MOST_BLOCKS = 2**18
-_SECONDS_A_DAY = 24 * 60 * 60
 
 TEXT = {
     "no_gpu": "there is no GPU here",
@@ -208,5 +208,4 @@ def _why_not(
 def _dollars_a_million(cards: Cards, ceiling: float | None, users: int) -> tuple[float, float] | None:
     if not ceiling or not cards.dollars_a_day:
         return None
-    low, high = (price / (ceiling * users * _SECONDS_A_DAY) * 1e6 for price in cards.dollars_a_day)
-    return low, high
+    return shared_by_tokens(cards.dollars_a_day, ceiling * users)

@@ -3,10 +3,11 @@
 from labkit.probes.calling import Calling, calling
 from labkit.probes.charts import Charts, charts
 from labkit.probes.comparing import Comparison, compare
+from labkit.probes.crowd import Crowd, crowd
 from labkit.probes.drift import Drift, drift
 from labkit.probes.interval import wilson
 from labkit.probes.logprobs import Logprobs, logprobs
-from labkit.probes.metrics import metrics
+from labkit.probes.metrics import metrics, metrics_each
 from labkit.probes.needle import Needles, needle
 from labkit.probes.quoted import Quoted, quoted
 from labkit.probes.speed import Speed, speed
@@ -21,6 +22,7 @@ __all__ = [
     "Calling",
     "Charts",
     "Comparison",
+    "Crowd",
     "Drift",
     "Logprobs",
     "Needles",
@@ -34,9 +36,11 @@ __all__ = [
     "calling",
     "charts",
     "compare",
+    "crowd",
     "drift",
     "logprobs",
     "metrics",
+    "metrics_each",
     "needle",
     "quoted",
     "speed",

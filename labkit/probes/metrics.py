@@ -32,17 +32,30 @@ def metrics(session: Session) -> dict[str, float]:
     all pages are read: counts and times are of all together, the cache's use is the fullest one's. Raises
     LabkitError where the server has no such page.
     """
+    pages = _pages(session).values()
+    found = parse("\n".join(pages))
+    if _FULLEST in found:
+        found[_FULLEST] = max(parse(page).get(_FULLEST, 0.0) for page in pages)
+    return found
+
+
+def metrics_each(session: Session) -> dict[int, dict[str, float]]:
+    """The same of each replica by itself, by its number from 1 on. One that is gone is left out."""
+    return {number: parse(page) for number, page in _pages(session).items()}
+
+
+def _pages(session: Session) -> dict[int, str]:
+    """The pages of the replicas that answer; of the server where there is one."""
     own = home.read()
     if own is None or own.url != session.url or not own.replicas:
-        return parse(_page(session.url, session.api_key))
-    pages = []
-    for each in own.replicas:
+        return {1: _page(session.url, session.api_key)}
+    pages = {}
+    for number, each in enumerate(own.replicas, 1):
         with suppress(LabkitError):  # one that is gone counts no more
-            pages.append(_page(each.url, session.api_key))
+            pages[number] = _page(each.url, session.api_key)
     if not pages:
         raise LabkitError(TEXT["none"].format(url=session.url, why=TEXT["no_connection"]))
-    found = parse("\n".join(pages))
-    return found | {_FULLEST: max(parse(page).get(_FULLEST, 0.0) for page in pages)}
+    return pages
 
 
 def _page(server: str, key: str) -> str:

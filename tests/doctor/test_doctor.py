@@ -222,7 +222,7 @@ def _served(fake: Fake) -> Iterator[dict[str, Finding]]:
     with serving(fake.app) as url:
         port = int(url.split(":")[2].split("/")[0])
         home.write(Server(me.pid, me.create_time(), port, KEY, "m", "pocket", "log", ready=True))
-        yield {each.name: each for each in checks_servers._own()}
+        yield {each.name: each for each in checks_servers.own()}
 
 
 def test_no_server_is_no_illness(lab_home: Path) -> None:
@@ -260,14 +260,14 @@ def test_a_server_that_hangs(lab_home: Path, misbehaving: Any, monkeypatch: pyte
     me = psutil.Process()
     port = misbehaving.server_port
     home.write(Server(me.pid, me.create_time(), port, KEY, "m", "pocket", "log", ready=True))
-    found = _of(checks_servers._own(), "server")
+    found = _of(checks_servers.own(), "server")
     assert found.level == "wrong"
     assert "though its process lives" in found.what
 
 
 def test_a_server_that_is_gone(lab_home: Path) -> None:
     home.write(Server(2**22 - 1, 1.0, 1, KEY, "m", "pocket", "log", ready=True))
-    found = _of(checks_servers._own(), "server")
+    found = _of(checks_servers.own(), "server")
     assert (found.level, found.command, found.runs) == ("wrong", "labkit up", True)
 
 
@@ -447,7 +447,7 @@ def test_the_live_twin_with_a_dead_engine(session: labkit.Session, monkeypatch: 
         for each in engine:
             each.suspend()
         began = time.monotonic()
-        found = _of(checks_servers._own(), "server")
+        found = _of(checks_servers.own(), "server")
         assert "though its process lives" in found.what
         assert time.monotonic() - began < 10
     finally:

@@ -26,6 +26,7 @@ PRIVATE = [
     (re.compile(re.escape(str(Path.home())) + r"(?=/)"), "~"),
     (re.compile(r"(127\.0\.0\.1|localhost):114\d\d\b"), r"\1:11434"),
     (re.compile(r"(127\.0\.0\.1|localhost):(?!11434\b)\d+"), r"\1:8000"),
+    (re.compile(r" -L \d+:"), " -L 8000:"),
     (re.compile(r"token=\w+"), "token=..."),
     (re.compile(r"api_key='[^']*'"), "api_key='...'"),
     (re.compile(r"\b(pid|PID|process) \d+"), r"\1 1234"),
