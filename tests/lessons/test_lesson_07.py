@@ -5,22 +5,21 @@ The solutions for a router and its replicas run in tests/test_replicas.py, which
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
-import labkit
 from labkit import LabkitError
 from labkit.clinic.findings import Finding, Report
-from labkit.lessons import BLANK, Kind, Outcome, lesson_07, solution
+from labkit.lessons import BLANK, Kind, lesson_07
 from labkit.lessons.desk import grade
-from labkit.lessons.exercise import Exercise
 from labkit.lessons.lesson_07 import EXERCISES
 from labkit.planner import per_million
 from labkit.probes import Crowd, Speed, Sweep
 from labkit.probes.crowd import Question
 from labkit.probes.speed import Stream
 from labkit.probes.sweep import Ceiling
+from tests.lessons.graded import Graded
 from tests.lessons.saved import Broken
 
 BY_ID = {each.id: each for each in EXERCISES}
@@ -117,54 +116,13 @@ RAISING: dict[str, list[Any]] = {
     "7.4": [Broken(), {"crowd": FALLEN, "dollars": Broken()}],
     "7.5": [Broken()],
 }
-ALSO = {"7.3": {"down"}, "7.5": {"rows"}}
-"""Ways to be wrong that want a session: tests of their own."""
 
 
-def cases(table: dict[str, list[Any]]) -> list[Any]:
-    return [pytest.param(id, each, id=f"{id}-{i}") for id, all in table.items() for i, each in enumerate(all)]
-
-
-def test_every_exercise_has_its_kinds_of_cases() -> None:
-    assert BY_ID.keys() == {*RIGHT, "7.5"} == WRONG.keys() == EMPTY.keys() == RAISING.keys()
-
-
-@pytest.mark.parametrize(("id", "answer"), cases(RIGHT))
-def test_right(id: str, answer: Any) -> None:
-    outcome = grade(BY_ID[id], answer)
-    assert outcome.kind is Kind.CORRECT, outcome
-
-
-@pytest.mark.parametrize(("id", "case"), cases(WRONG))
-def test_wrong_says_what_was_found_and_the_next_step(id: str, case: tuple[Any, str]) -> None:
-    outcome = grade(BY_ID[id], case[0])
-    assert outcome.kind is Kind.NOT_YET and case[1] in outcome.sentence, outcome
-
-
-@pytest.mark.parametrize("id", BY_ID)
-def test_every_way_to_be_wrong_is_met_by_a_case(id: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    met = set(ALSO.get(id, ()))
-    said = Exercise.not_yet
-
-    def listening(self: Exercise, key: str, **found: Any) -> Outcome:
-        met.add(key)
-        return said(self, key, **found)
-
-    monkeypatch.setattr(Exercise, "not_yet", listening)
-    for answer, _ in WRONG[id]:
-        grade(BY_ID[id], answer)
-    assert met == BY_ID[id].texts.not_yet.keys()
-
-
-@pytest.mark.parametrize(("id", "answer"), cases(EMPTY))
-def test_empty_is_not_tried(id: str, answer: Any) -> None:
-    assert grade(BY_ID[id], answer).kind is Kind.NOT_TRIED
-
-
-@pytest.mark.parametrize(("id", "answer"), cases(RAISING))
-def test_raising_is_a_sentence(id: str, answer: Any) -> None:
-    outcome = grade(BY_ID[id], answer)
-    assert outcome.kind is Kind.RAISED and "RuntimeError: boom" in outcome.sentence, outcome
+class TestLesson07(Graded):
+    exercises = EXERCISES
+    right, wrong, empty, raising = RIGHT, WRONG, EMPTY, RAISING
+    met_elsewhere: ClassVar = {"7.3": {"down"}, "7.5": {"rows"}}
+    solved_elsewhere = frozenset({"7.3", "7.5"})
 
 
 class Down:
@@ -193,10 +151,3 @@ def test_the_checklist_is_asked_live_and_its_first_open_row_is_named(monkeypatch
     assert asked[0] == ("a session", {"enough": False})
     assert first.kind is Kind.NOT_YET and second.kind is Kind.CORRECT
     assert "1 of the rows do not hold. The first: no price. It costs. Mend it: `per_m" in first.sentence
-
-
-@pytest.mark.engine
-@pytest.mark.parametrize("id", ["7.1", "7.2", "7.4"])
-def test_the_solutions_solve_it_on_the_live_model(id: str, session: labkit.Session) -> None:
-    outcome = solution(id).run(session)
-    assert outcome, outcome
