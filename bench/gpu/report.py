@@ -35,9 +35,9 @@ As vLLM's own log splits it. *Step*: the most that a step needs while it compute
 ## The planner against the records
 
 The planner computes from shapes. Of the records it takes only what does not depend on them: what CUDA, NCCL \
-and the libraries hold (`labkit/catalog/engines.yaml`), and the weights of a variant where they were measured. \
-*Total* is weights, step, libraries, graphs and \
-cache; *KV tokens* is the room that is left for the conversation in what vLLM was given. *Of the ceiling*: \
+and the libraries hold (`labkit/catalog/engines.yaml`), and a variant's weights where they were measured. \
+*Total* is weights, step, libraries, graphs and cache; *KV tokens* is the room that is left for the \
+conversation in what vLLM was given. *Of the ceiling*: \
 one stream's tokens a second (1 / TPOT) over the measured copy rate divided by the bytes of the weights.
 """,
     "speed": """\
