@@ -24,8 +24,8 @@ import httpx
 import uvicorn
 
 import labkit
-from labkit import home
-from labkit.workshop.gate import PRIORITY, Gate
+from labkit import home, starting
+from labkit.workshop.gate import PRIORITY, SHARING, Gate
 from labkit.workshop.room import Turns
 
 TEXT = {
@@ -159,7 +159,8 @@ def main() -> None:
     parser.add_argument("--gate-only", action="store_true", help="leave the server alone out")
     parser.add_argument("--json", type=Path, help="write the figures here too")
     args = parser.parse_args()
-    session, rows = labkit.start(progress=False), list[dict[str, Any]]()
+    starting.up(extra_flags=SHARING)  # the server of a class
+    session, rows = labkit.connect(), list[dict[str, Any]]()
     print(f"{session.model}, {FLOOD} requests at once\n\n{TEXT['head']}", flush=True)
     direct = Place(session.url, session.api_key, session.model)
     turns = Turns(most=args.most)

@@ -2,21 +2,21 @@
 
 `labkit.probes.speed` and `vllm bench serve` ask the same server, with prompts and answers of the same lengths
 and as many requests at once; in pairs, in turns first and second, for one pair's noise hits both. Each row is
-the geometric mean of the pairs' ratios. A pair takes about 25 s on two cores, most of it the loading of vLLM.
+the median of the pairs' ratios. A pair takes about 25 s on two cores, most of it the loading of vLLM.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from statistics import mean, median, stdev
+from statistics import mean, median
 from typing import Any
 
 import labkit
+from bench.rows import around_the_median
 from labkit.probes.quoted import Quoted, quoted
 from labkit.probes.speed import Speed, speed
 from labkit.session import Session
@@ -75,15 +75,14 @@ def pair(session: Session, first: bool, **asked: Any) -> tuple[Speed, Quoted]:
 
 
 def rows(pairs: list[tuple[Speed, Quoted]]) -> list[Row]:
-    """The ratios of every measure, with Student's 95 % interval of their logarithms' mean."""
+    """The ratios of every measure, each with the interval of its median."""
     found = []
     for key, (of_ours, of_theirs) in WAYS.items():
         both = [(of_ours(ours), of_theirs(theirs)) for ours, theirs in pairs]
-        logs = [math.log(mine / other) for mine, other in both]
-        wide = 2.2 * stdev(logs) / math.sqrt(len(logs)) if len(logs) > 1 else math.inf
-        low, middle, high = (math.exp(mean(logs) + by) if by < 700 else math.inf for by in (-wide, 0, wide))
+        ratios = [mine / other for mine, other in both]
+        low, high = around_the_median(ratios)
         ours, theirs = (median(each[side] for each in both) for side in (0, 1))
-        found.append(Row(TEXT[key], pairs[0][0].at_once, middle, low, high, ours, theirs, len(both)))
+        found.append(Row(TEXT[key], pairs[0][0].at_once, median(ratios), low, high, ours, theirs, len(both)))
     return found
 
 

@@ -41,32 +41,37 @@ CELL = f"""
 began = []
 for name, takes in {{wanted}}:
     for _ in range({TIMES}):
-        began.append(time.time())
-        display(getattr(import_module(f"labkit.widgets.{{{{name}}}}"), name.title())(*[session][:takes]))
+        number, then = len(began), time.time()
+        widget = getattr(import_module(f"labkit.widgets.{{{{name}}}}"), name.title())(*[session][:takes])
+        widget.box.add_class(f"bench-{{{{number}}}}")
+        display(widget)
+        began.append(then)
         time.sleep({WATCHED_S} + 0.3)
         clear_output()
 print("began:", json.dumps(began))
 """
 
-# For each widget, when the page has painted the last change of its elements, in seconds since 1970.
+# For each widget, by its number: when the page has painted the last change of its elements, in s since 1970.
 WATCH = f"""() => {{
-    window.shown = [];
-    const boxes = new Map();
-    const note = (box) => {{
+    window.shown = {{}};
+    const until = {{}};
+    const note = (number) => {{
         const now = Date.now();
-        if (!boxes.has(box)) boxes.set(box, {{number: boxes.size, until: now + {WATCHED_S * 1000}}});
-        const {{number, until}} = boxes.get(box);
-        if (now > until) return;
+        until[number] ??= now + {WATCHED_S * 1000};
+        if (now > until[number]) return;
         requestAnimationFrame(() => setTimeout(() => {{ window.shown[number] = Date.now() / 1000; }}));
     }};
     new MutationObserver((changes) => {{
         const found = new Set();
         for (const {{target, addedNodes}} of changes) {{
             found.add(target.closest?.('.labkit'));
-            for (const node of addedNodes) found.add(node.querySelector?.('.labkit') ??
-                node.closest?.('.labkit'));
+            for (const node of addedNodes)
+                found.add(node.querySelector?.('.labkit') ?? node.closest?.('.labkit'));
         }}
-        for (const box of found) if (box?.isConnected) note(box);
+        for (const box of found) {{
+            const number = box?.isConnected && box.className.match(/bench-(\\d+)/)?.[1];
+            if (number) note(number);
+        }}
     }}).observe(document.body, {{childList: true, subtree: true}});
 }}"""
 
@@ -94,7 +99,7 @@ def showing(names: list[str]) -> Iterator[Row]:
         page.evaluate(WATCH)
         run_all_cells(page)
         began, shown = json.loads(printed(page, "began")), page.evaluate("window.shown")
-    waits = [painted - then for painted, then in zip(shown, began, strict=True)]
+    waits = [shown[str(number)] - then for number, then in enumerate(began)]
     for number, name in enumerate(names):
         first, *others = waits[number * TIMES : (number + 1) * TIMES]
         yield Row(TEXT["first"].format(name=name), first, SHOW_S, 1, " s")

@@ -8,10 +8,9 @@ is JupyterLab in Debian's Chromium, on this machine: where that is not installed
 from __future__ import annotations
 
 import json
-import math
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -19,7 +18,7 @@ from typing import Any
 import openai
 
 import labkit
-from bench.rows import Row, options, printed, report
+from bench.rows import Row, around_the_median, options, printed, report
 from labkit.session import Session
 
 TEXT = {
@@ -95,13 +94,6 @@ def against_the_client(session: Session, pairs: int, tokens: int) -> Row:
         ratios.append(one / two if number % 2 else two / one)
     low, high = around_the_median(ratios)
     return Row(TEXT["client"], median(ratios), OVERHEAD, pairs, low=low, high=high)
-
-
-def around_the_median(values: Sequence[float]) -> tuple[float, float]:
-    """The 95 % interval of a median, by ranks: it asks nothing of how the noise is distributed."""
-    ordered, half = sorted(values), 0.98 * math.sqrt(len(values))
-    low, high = math.floor(len(values) / 2 - half), math.ceil(len(values) / 2 + half) - 1
-    return ordered[max(0, low)], ordered[min(len(values) - 1, high)]
 
 
 def flat(what: str, costs: list[tuple[int, float]]) -> Row:

@@ -76,7 +76,21 @@ class Session:
     @cached_property
     def client(self) -> openai.OpenAI:
         """The plain client, made on first use."""
-        return _client(self.url, self.api_key, self._transport)
+        import openai
+
+        timeout = openai.NOT_GIVEN if self._transport is not None else _SILENCE_S
+        return openai.OpenAI(base_url=self.url, api_key=self.api_key, timeout=timeout, http_client=self.http)
+
+    @cached_property
+    def http(self) -> httpx2.Client:
+        """What the client sends its requests with: for a measurement that must not time the client too."""
+        import openai
+
+        if self._transport is not None:
+            return openai.DefaultHttpxClient(transport=self._transport)
+        here = urlsplit(self.url).hostname in ("127.0.0.1", "localhost", "::1")
+        # A proxy set for the way out must not get in the way of our own machine.
+        return openai.DefaultHttpxClient(trust_env=not here, timeout=_SILENCE_S)
 
     def chat(
         self,
@@ -240,19 +254,6 @@ def compose(
         before = [{"type": "text", "text": text}] if isinstance(text, str) else list(text)
         messages[-1] = {**messages[-1], "content": [*chunks(image), *before]}
     return [{"role": "system", "content": system}, *messages] if system else messages
-
-
-def _client(url: str, api_key: str, transport: httpx2.BaseTransport | None = None) -> openai.OpenAI:
-    import openai
-
-    if transport is not None:
-        local = openai.DefaultHttpxClient(transport=transport)
-        return openai.OpenAI(base_url=url, api_key=api_key, http_client=local)
-
-    here = urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1")
-    # A proxy set for the way out must not get in the way of our own machine.
-    inside = openai.DefaultHttpxClient(trust_env=False) if here else None
-    return openai.OpenAI(base_url=url, api_key=api_key, timeout=_SILENCE_S, http_client=inside)
 
 
 def _names(session: Session) -> list[str]:

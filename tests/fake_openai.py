@@ -149,10 +149,11 @@ def serving(app: Starlette) -> Iterator[str]:
 
 
 @contextmanager
-def apart(port: int) -> Iterator[subprocess.Popen[bytes]]:
-    """The fake in a process of its own, which a test may kill."""
-    code = "import sys, uvicorn\nfrom tests.fake_openai import FakeOpenAI\n"
-    code += "uvicorn.run(FakeOpenAI().app, port=int(sys.argv[1]), log_level='error')"
+def apart(port: int, fake: str = f"{__name__}:FakeOpenAI()") -> Iterator[subprocess.Popen[bytes]]:
+    """The fake in a process of its own, which a test may kill. fake: its module, and what makes it."""
+    module, made_by = fake.split(":")
+    code = f"import sys, uvicorn\nfrom {module} import *\n"
+    code += f"uvicorn.run({made_by}.app, port=int(sys.argv[1]), log_level='error')"
     made = subprocess.Popen([sys.executable, "-c", code, str(port)])
     try:
         until = time.monotonic() + 30

@@ -126,10 +126,10 @@ def test_the_key_is_asked_for_and_in_no_file(tmp_path: Path) -> None:
         (container,) = (found[0] if isinstance(found, list) else found)["template"]["spec"]["containers"]
         variables = {each["name"]: each for each in container["env"]}
         assert variables["VLLM_API_KEY"]["valueFrom"] == secret
-        assert variables["RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH"]["value"] == "ray_lock:lock"
+        assert variables["RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH"]["value"] == "lock:lock"
         assert variables["RAY_USAGE_STATS_ENABLED"]["value"] == "0"
     assert values["singleuser"]["extraEnv"]["LABKIT_API_KEY"]["valueFrom"] == secret
-    assert compile(lock["data"]["ray_lock.py"], "ray_lock.py", "exec")
+    assert compile(lock["data"]["lock.py"], "lock.py", "exec")
 
 
 def renamed(document: Any) -> None:

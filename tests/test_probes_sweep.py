@@ -109,7 +109,7 @@ def test_no_ceiling_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_it_shows_the_numbers_the_ceiling_and_the_formulas() -> None:
     shown = TWO._repr_markdown_()
     # Two streams: 32 tokens in 2.2 s; waits of 200 and 400 ms; (2.2 - 0.2) / 10 and (1.4 - 0.4) / 20 a token.
-    assert "| 2 | 15 | 200 | 300 | 390 | 125.0 | 192.5 |" in shown
+    assert "| 2 | 15 | 200 (reached: 7%) | 300 | 390 | 125.0 | 192.5 |" in shown
     assert "By the sheet." in shown and all(name in shown for name in FORMULAS)
     assert (
         str(TWO).splitlines()[0].startswith("1 at once: 10 tokens/s, first token after 100 ms, then 100.0 ms")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -16,13 +18,13 @@ from PIL import Image
 
 import labkit
 from labkit import home, starting
+from labkit import server as running
 from labkit.cli import main
 from labkit.engines import process
 
 pytestmark = [
     pytest.mark.engine,
     pytest.mark.timeout(600),
-    pytest.mark.skipif("LABKIT_RAY" not in os.environ, reason="LABKIT_RAY=1 runs it: it takes some minutes"),
     pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is not installed"),
     pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="two replicas need two cores"),
 ]
@@ -43,12 +45,17 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[home.Server]:
         patch.setenv("LABKIT_HOME", str(tmp_path_factory.mktemp("ray")))
         patch.setattr(starting, "FIRST_PORT", 18300)
         patch.setattr(starting, "LAST_PORT", 18390)
-        done = CliRunner().invoke(main, ["deploy", "ray", "--least", "2", "--most", "2"])
+        done = CliRunner().invoke(main, ["deploy", "ray", "--least", "2", "--most", "2", "--timeout", "500"])
         assert done.exit_code == 0, done.output
         server = home.read()
         assert server is not None
         yield server
         labkit.stop()
+
+
+def who_answered(log: str) -> set[str]:
+    """The replicas, by their pids, that have answered by what stands in Ray's log."""
+    return set(re.findall(r"LLMServer\S* pid=(\d+)\).* CALL chat OK", running.tail(log)))
 
 
 def test_two_replicas_behind_rays_door(deployed: home.Server) -> None:
@@ -61,6 +68,13 @@ def test_two_replicas_behind_rays_door(deployed: home.Server) -> None:
     (call,) = session.chat("What is the weather in Paris?", tools=[WEATHER], temperature=0).tool_calls
     assert call.name == "get_weather"
     assert httpx.get(f"{session.url}/models", trust_env=False).status_code == 401
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: session.chat("Hello!", max_tokens=16), range(16)))
+    deadline = time.monotonic() + 20  # Ray hands on the lines of its processes a little later
+    while len(who_answered(deployed.log)) < 2 and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert len(who_answered(deployed.log)) == 2, "both replicas answer"
 
     family = {each.pid: each for each in process.family(deployed.pid, deployed.create_time)}
     names = [each.name() for each in family.values()]

@@ -41,6 +41,8 @@ class Compared:
     """What one user with the whole context needs: the total with as much cache as that takes."""
     planned_need: float
     variant: str
+    cards: int
+    """That share each layer."""
     context: int
     """Tokens that the cache holds in `need`."""
     kv_bytes: float
@@ -124,6 +126,7 @@ def _vllm(record: Record, asked: Configuration, memory: dict[str, float]) -> Com
         need=total - memory["kv_gib"] + asked.context * token,
         planned_need=fixed + asked.context * token,
         variant=asked.variant,
+        cards=asked.gpus,
         context=asked.context,
         kv_bytes=told.kv_bytes,
     )
@@ -151,6 +154,7 @@ def _transformers(record: Record, asked: Configuration) -> Compared:
         need=taken,
         planned_need=plan.memory.total,
         variant=asked.variant,
+        cards=asked.gpus,
         context=longest,
         kv_bytes=2,
     )

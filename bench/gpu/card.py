@@ -7,6 +7,7 @@ it takes of the card is gone when it ends.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -37,20 +38,26 @@ class Use:
         return [most - first for most, first in zip(self.peak, self.before, strict=True)]
 
 
-def in_use() -> list[float]:
-    """Memory of each card in use now, GiB; empty where there is no card."""
-    return [gpu.memory_gib - gpu.free_gib for gpu in nvml.read()[0]]
+def first() -> int:
+    """The number of the first card to use: of CUDA_VISIBLE_DEVICES, else 0."""
+    return int(os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0] or 0)
+
+
+def in_use(cards: int | None = None) -> list[float]:
+    """Memory of each of so many cards in use now (None: of all), GiB; empty where there is no card."""
+    end = None if cards is None else first() + cards
+    return [gpu.memory_gib - gpu.free_gib for gpu in nvml.read()[0][first() : end]]
 
 
 @contextmanager
-def watched() -> Iterator[Use]:
-    """Look at the cards ten times a second until the end of the block."""
-    first = in_use()
-    use, done = Use(first, list(first)), threading.Event()
+def watched(cards: int | None = None) -> Iterator[Use]:
+    """Look at the first `cards` (None: at all) ten times a second until the end of the block."""
+    before = in_use(cards)
+    use, done = Use(before, list(before)), threading.Event()
 
     def look() -> None:
         while not done.wait(_LOOK_S):
-            now = in_use()
+            now = in_use(cards)
             if len(now) == len(use.peak):  # a driver may fail to answer for a moment
                 use.peak = list(map(max, use.peak, now))
 
@@ -81,7 +88,7 @@ def wait_until_free(before: list[float]) -> None:
     """Until the cards hold no more than before, or fifteen seconds have passed."""
     deadline = time.monotonic() + _FREE_S
     while time.monotonic() < deadline:
-        if all(now <= then + _SLACK_GIB for now, then in zip(in_use(), before, strict=True)):
+        if all(now <= then + _SLACK_GIB for now, then in zip(in_use(len(before)), before, strict=True)):
             return
         time.sleep(_LOOK_S)
 

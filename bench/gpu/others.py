@@ -45,23 +45,39 @@ def write() -> Path:
         model = AutoModelForImageTextToText.from_config(described, dtype=torch.float32)
         headless = AutoModel.from_config(described, dtype=torch.float32)  # as `estimate-memory` makes it
     total, _ = calculate_maximum_sizes(headless)
-    header = {
-        name: {"dtype": "BF16", "shape": list(tensor.shape), "data_offsets": [0, 0]}
-        for name, tensor in model.state_dict().items()
+    shapes_of = {name: list(tensor.shape) for name, tensor in model.state_dict().items()}
+    weights = {
+        name: parse_safetensors_metadata(raw_metadata={"Transformer": header}).bytes_count
+        for name, header in (("BF16", _header(shapes_of)), ("W4A16", _packed(shapes_of)))
     }
-    checkpoint = parse_safetensors_metadata(raw_metadata={"Transformer": header})
     text: dict[str, Any] = shapes.config(catalog.model(MODEL))["text_config"]
     said = {
         "versions": {name: version(name) for name in ("accelerate", "hf-mem")},
         "accelerate": {variant: total / divisor for variant, divisor in DIVISORS.items()},
         "hf_mem": {
-            "weights": checkpoint.bytes_count,
+            "weights": weights,
             "kv_token": compute_safetensors_kv_cache_size(text, "BF16", 4096) / 4096,
             "kv_token_fp8": compute_safetensors_kv_cache_size(text, "F8_E4M3", 4096) / 4096,
         },
     }
     PLACE.write_text(json.dumps(said, indent=1) + "\n", "utf-8")
     return PLACE
+
+
+def _header(shapes_of: dict[str, list[int]], dtype: str = "BF16") -> dict[str, Any]:
+    """A checkpoint's header as safetensors writes it."""
+    return {
+        name: {"dtype": dtype, "shape": shape, "data_offsets": [0, 0]} for name, shape in shapes_of.items()
+    }
+
+
+def _packed(shapes_of: dict[str, list[int]]) -> dict[str, Any]:
+    """The header of a checkpoint in W4A16: eight numbers in 32 bits, and the scales beside them."""
+    text = {n: s for n, s in shapes_of.items() if "language_model.layers" in n and len(s) == 2}
+    packed = {f"{name}_packed": [rows, columns // 8] for name, (rows, columns) in text.items()}
+    scales = {f"{n}_scale": [rows, columns // shapes.GROUP] for n, (rows, columns) in text.items()}
+    rest = {name: shape for name, shape in shapes_of.items() if name not in text}
+    return _header(packed, "I32") | _header(scales | rest)
 
 
 def read() -> dict[str, Any] | None:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from bench.gpu.records import Record
 
+_LEAST = 3
+"""Numbers of streams that make a line."""
 TEXT = {
     "memory": "Memory in vLLM, GiB",
     "speed": "Tokens a second, all streams",
@@ -59,6 +61,8 @@ def _speed(found: list[Record], path: Path) -> Path:
 
     figure, axes = pyplot.subplots(figsize=(8, 4), layout="constrained")
     for each in found:
+        if len(each["speeds"]) < _LEAST:
+            continue  # a straight line between two ends says what nobody measured
         at = [one["streams"] for one in each["speeds"]]
         axes.plot(at, [one["tokens_per_s"] for one in each["speeds"]], "o-", label=each["name"])
     axes.set(title=TEXT["speed"], xlabel=TEXT["streams"], xscale="log")

@@ -36,10 +36,11 @@ def versions() -> dict[str, str]:
     return found
 
 
-def machine_of(machine: Machine) -> dict[str, Any]:
-    """The machine as far as a figure depends on it."""
+def machine_of(machine: Machine, cards: int) -> dict[str, Any]:
+    """The machine as far as a figure depends on it: its first `cards` are used, others may be beside them."""
     return {
-        "gpus": [gpu.name for gpu in machine.gpus],
+        "gpus": [gpu.name for gpu in machine.gpus[:cards]],
+        "cards_beside": len(machine.gpus[cards:]),
         "memory_gib": machine.gpus[0].memory_gib if machine.gpus else None,
         "driver": machine.gpus[0].driver if machine.gpus else None,
         "cuda": machine.gpus[0].cuda if machine.gpus else None,

@@ -23,6 +23,7 @@ Made by `python -m bench.gpu report` from `bench/results/`; do not edit. How to 
 weights: memory and speed depend on shapes, not on what the weights say. GiB are 2^30 bytes.
 """,
     "machines": "## Where",
+    "beside": "While these were measured, another card of the same machine trained the twin: {names}.",
     "memory": """\
 ## Memory in vLLM
 
@@ -54,12 +55,15 @@ One request with so many pictures of 1540 x 1540 pixels: the wait for the first 
 The error over what one user with the whole context needs: the total above with as much cache as that takes. \
 hf-mem {hf_mem} adds up the checkpoint on the hub and the cache; `accelerate estimate-memory` {accelerate} \
 the weights in a data type. Both ask the hub, so their own arithmetic was fed with the local description \
-(`bench/gpu/others.py`).
+(`bench/gpu/others.py`). FP8 and NF4 are made while loading, so hf-mem sees the checkpoint in BF16. For two \
+cards both are divided by two.
 """,
     "tuned": """\
-## The guide's flags and ours
+## Beside the guide's command
 
-Tokens a second in the same run; the ratio is ours over the guide's.
+Tokens a second on the same kind of card, beside the configuration that each is compared with. `fp8-tuned` \
+gives nothing over `fp8-guide` that the noise does not, and sends tokens in fours, so labkit's recipes keep \
+the guide's flags: what pays is the variant. `labkit plan` names it.
 """,
     "transformers": """\
 ## Transformers
@@ -90,6 +94,8 @@ def _sections(found: list[Record], drawn: dict[str, Path], docs: Path) -> Iterab
     vllm = [each for each in good if each["configuration"]["engine"] == "vllm" and each.get("memory")]
     yield TEXT["head"]
     yield from [TEXT["machines"], "", machines(found), ""]
+    if beside := [f"`{each['name']}`" for each in found if each["machine"].get("cards_beside")]:
+        yield from [TEXT["beside"].format(names=", ".join(beside)), ""]
     yield from [TEXT["memory"], memory(vllm), "", *_plot(drawn, "memory", docs)]
     compared = [each for each in map(against.compare, good) if each is not None]
     yield from [TEXT["planner"], planner(compared), ""]
@@ -177,8 +183,12 @@ def beside_others(found: Iterable[Compared], said: dict[str, Any]) -> str:
     rows = []
     for each in found:
         token = said["hf_mem"]["kv_token_fp8" if each.kv_bytes == 1 else "kv_token"]
-        theirs = (said["hf_mem"]["weights"] + each.context * token, said["accelerate"][each.variant])
-        all_ = [each.planned_need, *(value / GIB for value in theirs)]
+        weights = said["hf_mem"]["weights"]
+        theirs = (
+            weights.get(each.variant, weights["BF16"]) + each.context * token,
+            said["accelerate"][each.variant],
+        )
+        all_ = [each.planned_need, *(value / each.cards / GIB for value in theirs)]
         rows.append((f"`{each.name}`", _gib(each.need), *(f"{value / each.need - 1:+.1%}" for value in all_)))
     return table(("configuration", "needs, GiB", "labkit.plan", "hf-mem", "accelerate"), rows)
 

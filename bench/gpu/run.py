@@ -52,6 +52,8 @@ class Bench:
     seconds: float
     began: float
     device: Device
+    gpus: int
+    """The first so many cards of the machine are used; what the others do is not looked at."""
     warm: serving.Warm | None = None
     proven: bool = False
     """Whether a fork of the warm Python has served once."""
@@ -76,7 +78,7 @@ def run(
         raise LabkitError(TEXT["no_vllm"].format(python=sys.executable))
     for folder in (out, work, work / "logs"):
         folder.mkdir(parents=True, exist_ok=True)
-    bench = Bench(out.resolve(), work.resolve(), seconds, began, device)
+    bench = Bench(out.resolve(), work.resolve(), seconds, began, device, gpus)
     kept = records.load(work)
     known = set() if again else {each["name"] for each in kept if each["status"] == "measured"}
     print(TEXT["head"].format(count=len(chosen), gpus=gpus, seconds=seconds), flush=True)
@@ -109,13 +111,13 @@ def measure(bench: Bench, asked: Configuration) -> records.Record:
         "status": "measured",
         "configuration": asked.model_dump(mode="json"),
         "versions": records.versions(),
-        "machine": records.machine_of(hardware.machine()),
+        "machine": records.machine_of(hardware.machine(), bench.gpus),
         "copy_gb_s": bench.copy_gb_s,
         "commit": records.commit(),
         "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
     deadline = began + min(bench.left, max(_PATIENCE * asked.seconds, _LEAST_S))
-    with card.watched() as use:
+    with card.watched(bench.gpus) as use:
         try:
             act = _serve if asked.engine == "vllm" else _in_process
             act(bench, asked, record, deadline)

@@ -122,8 +122,8 @@ def composed(
     share = asked.share(memory_gib) if memory_gib else recipe.gpu_memory_utilization
     port = _free_port()
     command = vllm.command(replace(recipe, gpu_memory_utilization=share), port)
-    first = place * asked.gpus
-    seen = ",".join(str(first + card) for card in range(asked.gpus))
+    first = card.first() + place * asked.gpus
+    seen = ",".join(str(first + number) for number in range(asked.gpus))
     visible = (("CUDA_VISIBLE_DEVICES", seen),) if device == "cuda" else ()
     return replace(command, env=(*command.env, *visible)), port
 
@@ -169,7 +169,7 @@ def wait(started: Started, memory_only: bool, deadline: float) -> float:
 
 
 def _free_port() -> int:
-    for port in range(8100, 8200):
+    for port in range(8100 + 50 * card.first(), 8200):
         if holder := ports.hold(port):
             holder.close()
             return port

@@ -63,7 +63,8 @@ def config(model: Model) -> dict[str, Any]:
             "num_channels": vision.channels,
             "num_hidden_layers": vision.layers,
             "patch_size": vision.patch,
-            "rope_parameters": {"rope_theta": VISION_ROPE_THETA, "rope_type": "axial"},
+            # no type: one release of Transformers calls its only one "default", another "axial"
+            "rope_parameters": {"rope_theta": VISION_ROPE_THETA},
         },
     }
 

@@ -59,10 +59,17 @@ class Engine(_Entry):
     sizes: tuple[ShareOfCard, ...]
     graphs_gib: Annotated[float, Field(ge=0)]
     overhead_gib: Annotated[float, Field(ge=0)]
+    """CUDA's libraries."""
+    together_gib: Annotated[float, Field(ge=0)] = 0.0
+    """More of that on each card where cards share each layer (NCCL)."""
+    workspace_gib: Annotated[float, Field(ge=0)] = 0.0
+    """What the libraries hold of torch's memory while the text model computes a step."""
+    start_with: tuple[str, ...] = ()
+    """Variants to take where nothing speaks against it: the first that fits."""
     whole_prompt: bool = False
     """Whether it reads a prompt and its images all at once, and not in steps."""
     measured: bool
-    """Whether the two figures were measured; estimates are marked in the plan."""
+    """Whether the figures were measured; estimates are marked in the plan."""
     source: str
 
     @model_validator(mode="after")

@@ -15,7 +15,7 @@ SECRET, SECRET_ITEM = f"{NAME}-key", "api-key"
 URL = f"http://{NAME}-serve-svc:8000/v1"
 """KubeRay puts a service of this name before the replicas."""
 RAY_VERSION = "2.60.0"
-_LOCK = Path(__file__).parent / "ray_lock.py"
+_LOCK = Path(__file__).parent / "lock.py"
 _SERVING = {"ray.io/serve": "true"}
 """KubeRay's label for the pods that take requests."""
 _KEY = {"valueFrom": {"secretKeyRef": {"name": SECRET, "key": SECRET_ITEM}}}
@@ -31,7 +31,7 @@ def manifests(recipe: Recipe, image: str, least: int, most: int) -> list[dict[st
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": {"name": f"{NAME}-lock"},
-        "data": {"ray_lock.py": _LOCK.read_text("utf-8")},
+        "data": {"lock.py": _LOCK.read_text("utf-8")},
     }
     workers = {
         "groupName": "gpu",
@@ -92,7 +92,7 @@ def hub_values(image: str, learners: int) -> dict[str, Any]:
 
 def _pod(image: str, resources: dict[str, str]) -> dict[str, Any]:
     """A pod of Ray's with the lock on its path; its shared memory holds what two cards exchange."""
-    variables = {**OFF, "PYTHONPATH": "/labkit", "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": "ray_lock:lock"}
+    variables = {**OFF, "PYTHONPATH": "/labkit", "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": "lock:lock"}
     container = {
         "name": "ray",
         "image": image,

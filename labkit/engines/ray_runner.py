@@ -24,7 +24,7 @@ def main() -> None:
     import yaml
     from ray import serve
 
-    from labkit.engines import ray_lock, ray_serve
+    from labkit.engines import ray_here, ray_serve
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("config", type=Path)
@@ -34,14 +34,14 @@ def main() -> None:
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     folder = tempfile.mkdtemp(prefix="labkit-ray-")  # short: Ray's sockets have names of 107 bytes at most
-    ray_lock.head_stays_here()
+    ray_here.head_stays_here()
     try:
         ray.init(
             num_cpus=args.cpus,
             include_dashboard=False,
             object_store_memory=OBJECTS_BYTES,
             runtime_env={"worker_process_setup_hook": ray_serve.HOOK},
-            _node_ip_address=ray_lock.HERE,
+            _node_ip_address=ray_here.HERE,
             _temp_dir=folder,
         )
         serve.start(http_options=config["http_options"])

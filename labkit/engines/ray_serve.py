@@ -12,7 +12,7 @@ from labkit.engines.recipe import Command, Recipe
 
 BUSY = 16
 """Requests at once for each replica, on the average, beyond which Ray starts another."""
-HOOK = "labkit.engines.ray_lock.worker_stays_here"
+HOOK = "labkit.engines.ray_here.worker_stays_here"
 OFF = {"RAY_USAGE_STATS_ENABLED": "0", "DO_NOT_TRACK": "1"}
 """Nothing is reported to Ray's makers."""
 _RUNNER = Path(__file__).parent / "ray_runner.py"
@@ -75,7 +75,7 @@ def command(path: Path, recipe: Recipe, most: int) -> Command:
     Ray counts CPUs for itself: a replica takes one, and one for each card; more are counted than there are.
     """
     cpus = most * (recipe.cards + 1) + _SPARE_CPUS
-    lock = ("RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH", "labkit.engines.ray_lock:lock")
+    lock = ("RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH", "labkit.engines.lock:lock")
     # -P: or the runner's folder, in which our vllm.py lies, would be searched for vLLM.
     argv = (sys.executable, "-P", str(_RUNNER), str(path), "--cpus", str(cpus))
     return Command(argv, (*OFF.items(), lock))
@@ -86,7 +86,9 @@ def environment(composed: Command, key: str) -> dict[str, str]:
     env = vllm.environment(composed, key)
     # Ray gives its own processes 30 s to start, which a busy machine with two cores needs longer for.
     patience = {"RAY_raylet_start_wait_time_s": "180", "RAY_agent_register_timeout_ms": "180000"}
-    return {**env, **patience, "RAY_COLOR_PREFIX": "0", "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": key}
+    # The log is read by people and by the doctor: no colours, and what two replicas say is written twice.
+    plain = {"RAY_COLOR_PREFIX": "0", "RAY_DEDUP_LOGS": "0"}
+    return {**env, **patience, **plain, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": key}
 
 
 def _value(word: str) -> Any:

@@ -58,6 +58,13 @@ class Plan:
         """The recipes that fit, in the catalog's order."""
         return tuple(row for row in self.rows if row.fits)
 
+    @property
+    def first(self) -> Row | None:
+        """The recipe to start with: the first that fits of those that the catalog names; None for no card."""
+        fitting = {(row.variant, row.engine): row for row in self.fitting}
+        wanted = ((each, name) for name, engine in catalog.engines().items() for each in engine.start_with)
+        return next((fitting[each] for each in wanted if each in fitting), None)
+
     def find(self, variant: str, engine: str) -> Row:
         """The row of a variant ("BF16") in an engine ("vllm"). Raises LookupError."""
         for each in self.rows:

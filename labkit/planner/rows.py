@@ -161,9 +161,11 @@ def _memory(
     times = count if engine.splits == "tensor" else 1
     loaded = need.vision or not engine.flags_text_only
     vision, working = model.vision_weights(recipe.variant, times) if loaded else 0.0, 0.0
+    overhead = engine.overhead_gib + (engine.together_gib if times > 1 else 0.0)
     if size.step_tokens and size.sequences and not on_cpu:
         tokens, sequences = told.step_tokens or size.step_tokens, told.sequences or size.sequences
-        working = step_bytes(model, tokens, sequences, need.vision, times) * times
+        held = engine.workspace_gib * GIB
+        working = step_bytes(model, tokens, sequences, need.vision, times, held) * times
     elif engine.whole_prompt:
         images = max(need.images, 1) if need.vision and model.vision else 0
         working = prompt_bytes(model, need.context, images, model.variants[recipe.variant].bits.linear)
@@ -175,7 +177,7 @@ def _memory(
         kv_cache=need.users * need.context * model.text.kv_bytes(told.kv_bytes) / GIB,
         vision=vision / GIB,
         graphs=0.0 if on_cpu or not told.graphs else engine.graphs_gib * count,
-        overhead=engine.overhead_gib * count + working / GIB,
+        overhead=overhead * count + working / GIB,
     )
 
 

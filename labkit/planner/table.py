@@ -27,6 +27,7 @@ TEXT = {
     "legend": "Sizes in GiB, all cards together. ~ an estimate, not yet measured. tok/s: one stream, memory "
     "bandwidth over the weights. dollars/million: for a million tokens, every user busy all day at that "
     "speed, so no less than this.",
+    "first": "To start with: `labkit up {variant}{cards}` ({title}).",
     "fits": "yes",
     "does_not": "no",
     "unknown": "-",
@@ -55,7 +56,7 @@ def as_markdown(plan: Plan) -> str:
     lines = [f"**{title}**", "", facts, ""]
     lines += ["| " + " | ".join(COLUMNS) + " |", "|---|" + "---:|" * (len(COLUMNS) - 1)]
     lines += ["| " + " | ".join(_cells(row)) + " |" for row in plan.rows]
-    lines += ["", TEXT["legend"].replace("~", r"\~")]
+    lines += ["", TEXT["legend"].replace("~", r"\~"), *_first(plan)]
     lines += [""] + [f"*{note}*\n" for note in plan.notes] if plan.notes else []
     if plan.advice:
         lines += [
@@ -78,12 +79,21 @@ def as_text(plan: Plan) -> str:
     for cells in table:
         padded = [cells[0].ljust(widths[0]), *starmap(str.rjust, zip(cells[1:], widths[1:], strict=True))]
         lines.append("  ".join(padded).rstrip())
-    prose = ["", TEXT["legend"], *plan.notes]
+    prose = ["", TEXT["legend"], *_first(plan), *plan.notes]
     if plan.advice:
         prose += ["", TEXT["why"], *(f"- {each}" for each in plan.advice)]
     for line in prose:
         lines.append(textwrap.fill(line, _WIDTH, subsequent_indent="  " if line.startswith("- ") else ""))
     return "\n".join(lines)
+
+
+def _first(plan: Plan) -> list[str]:
+    """What to take, as a paragraph of its own; nothing where no card is there."""
+    found = plan.first
+    if found is None:
+        return []
+    cards = f" --cards {plan.cards.count}" if plan.cards.count > 1 else ""
+    return ["", TEXT["first"].format(variant=found.variant, cards=cards, title=found.title)]
 
 
 def _heading(plan: Plan) -> tuple[str, str]:

@@ -14,10 +14,15 @@ from labkit.catalog.schema import Model, VisionShape
 _HALF, _FLOAT = 2, 4
 
 
-def step_bytes(model: Model, tokens: int, sequences: int, vision: bool, cards: int = 1) -> float:
-    """Bytes on each of `cards` that share the layers: for steps of at most `tokens`, `sequences` at once."""
+def step_bytes(
+    model: Model, tokens: int, sequences: int, vision: bool, cards: int = 1, workspace: float = 0.0
+) -> float:
+    """Bytes on each of `cards` that share the layers: for steps of at most `tokens`, `sequences` at once.
+
+    `workspace`: bytes that the libraries hold while the text model computes.
+    """
     images = images_in_a_step(model.vision, tokens) if vision and model.vision else 0
-    kept = images * (model.vision.image_tokens if model.vision else 0) * model.text.hidden * _HALF
+    kept = images * (model.vision.image_tokens if model.vision else 0) * model.text.hidden * _HALF + workspace
     phases = [kept + text_bytes(model, tokens, cards), kept + choosing_bytes(model, tokens, sequences)]
     if images and model.vision:
         phases.append(vision_bytes(model.vision, images, cards))
@@ -38,16 +43,26 @@ def text_bytes(model: Model, tokens: int, cards: int = 1) -> float:
 def choosing_bytes(model: Model, tokens: int, sequences: int) -> float:
     """A score for each word of the vocabulary and each request: in 16 bit, in 32, as shares, and a draw."""
     scores = min(sequences, tokens) * model.text.vocab
-    return scores * (_HALF + 3 * _FLOAT) + 2 * tokens * model.text.hidden * _HALF
+    return scores * (_HALF + 3 * _FLOAT) + tokens * model.text.hidden * _HALF
 
 
 def vision_bytes(vision: VisionShape, images: int, cards: int = 1) -> float:
-    """The tower on so many images at once. They stand in one sequence, and a square mask of all their patches
-    keeps them apart; beside it a layer's feed-forward part, as in the text."""
+    """The tower on so many images at once, in the larger of its two halves of a layer.
+
+    The images stand in one sequence, and a square mask of all their patches keeps them apart; attention
+    takes it in rows of eight, so another copy is made where the patches do not divide by that. Beside the
+    mask, each patch has: its pixels twice in 32 bit and its turn (the rotary embedding); six rows of the
+    tower's width on the way into the feed-forward part, or four and those of attention (query, key and value
+    before and after the turn, and the answer). What the layers share among the cards is divided.
+    """
     patches = images * vision.patches
-    padded = -(-patches // 8) * 8
-    mask = patches * patches * _HALF + (patches * padded * _HALF if padded != patches else 0)
-    return mask + patches * (3 * vision.ffn / cards + 4 * vision.hidden) * _HALF
+    row = -(-patches // 8) * 8
+    mask = patches * patches * _HALF
+    again = patches * row * _HALF if row != patches else 0
+    beside = 2 * _FLOAT * vision.channels * vision.patch**2 + _FLOAT * vision.hidden // vision.heads
+    attention = (4 + 6 / cards) * vision.hidden * _HALF + beside
+    forward = (6 * vision.hidden + 3 * vision.ffn / cards) * _HALF + beside
+    return mask + max(again + patches * attention, patches * forward)
 
 
 def prompt_bytes(model: Model, tokens: int, images: int, linear_bits: float) -> float:

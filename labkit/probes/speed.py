@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -10,18 +9,14 @@ from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from statistics import mean, median
 from threading import Barrier, Event
-from typing import Any
 
 from labkit.errors import LabkitError
+from labkit.probes.stream import Stream, ask_once
 from labkit.session import Session
 
 TEXT = {
     "least": "{name} must be a whole number of at least 1, and it is {value!r}.",
     "fewer": "requests must be at least streams ({streams}), or they never run at once; it is {value}.",
-    "cut": "A stream broke off while it was measured: {why}",
-    "early": "it ended without a last word from the server",
-    "refused": "The server at {url} did not accept a request of the measurement: {why}",
-    "nothing": "The server at {url} sent no tokens, or did not count them, so there is no speed to measure.",
     "shown": "{streams}: {rate:.0f} tokens/s in total, {each:.0f} tokens/s each, "
     "first token after {first:.2f} s",
     "one": "1 stream",
@@ -40,28 +35,6 @@ _WORDS = ("the", "server", "reads", "its", "weights", "once", "for", "every", "t
 _LOOK_S = 0.25
 _LEAVE_S = 2.0
 """How long a stream that was told to stop may take; it is left to itself after that."""
-
-
-@dataclass(frozen=True)
-class Stream:
-    """One request of a measurement."""
-
-    tokens: int
-    """Tokens written, as the server counted them."""
-    first_token_s: float
-    """From asking to the first token."""
-    seconds: float
-    """From asking to the last token."""
-
-    @property
-    def tokens_per_s(self) -> float:
-        """What its reader saw, the wait for the first token included."""
-        return self.tokens / self.seconds
-
-    @property
-    def per_token_s(self) -> float | None:
-        """Seconds for each token after the first; None where there is only one."""
-        return (self.seconds - self.first_token_s) / (self.tokens - 1) if self.tokens > 1 else None
 
 
 @dataclass(frozen=True)
@@ -169,7 +142,7 @@ def speed(
         raise LabkitError(TEXT["fewer"].format(streams=streams, value=count))
     words = _words_for(session, prompt_tokens)
     stopping = stopping or Event()
-    _ask(session, 1, _prompt(words), [0], stopping)  # no stream pays for what is loaded on first use
+    ask_once(session, 1, _prompt(words), [0], stopping)  # no stream pays for what is loaded on first use
     return _together(session, streams, count, words, max_tokens, watch, stopping)
 
 
@@ -199,7 +172,7 @@ def _together(
     def ask(mine: list[int]) -> None:
         gate.wait()
         while not stopping.is_set() and (question := next(questions, None)):
-            answers.append(_ask(session, max_tokens, question, mine, stopping))
+            answers.append(ask_once(session, max_tokens, question, mine, stopping))
 
     pool = ThreadPoolExecutor(streams)
     try:
@@ -232,72 +205,6 @@ def _until_done(asked: list[Future[None]], began: float, stopping: Event) -> Ite
         if not left:
             return
         yield time.monotonic() - began
-
-
-def _ask(
-    session: Session, max_tokens: int, prompt: str, pieces: list[int], stopping: Event
-) -> tuple[Stream, int]:
-    """One request, and the tokens of its question; `pieces` counts what comes.
-
-    The lines of the answer are read as they are: a client that makes an object of every chunk takes as much
-    of two cores as to slow the server down by some percent.
-    """
-    import httpx2
-    import openai
-
-    asked_at = time.monotonic()
-    first = last = 0.0
-    usage: dict[str, Any] = {}
-    finished = False
-    completions = session.client.with_options(max_retries=0).chat.completions
-    try:
-        with completions.with_streaming_response.create(
-            model=session.model,
-            messages=[{"role": "user", "content": prompt}],
-            temperature=0.15,
-            max_tokens=max_tokens,
-            stream=True,
-            stream_options={"include_usage": True},
-            extra_body={"ignore_eos": True},
-        ) as response:
-            for chunk in _chunks(response.iter_lines()):
-                if stopping.is_set():
-                    raise KeyboardInterrupt
-                if fault := chunk.get("error"):
-                    raise LabkitError(TEXT["cut"].format(why=fault.get("message", fault)))
-                usage = chunk.get("usage") or usage
-                for choice in chunk.get("choices", ())[:1]:
-                    finished = finished or bool(choice.get("finish_reason"))
-                    if _holds_a_token(choice):
-                        last = time.monotonic() - asked_at
-                        first = first or last
-                        pieces[0] += 1
-    except openai.APIStatusError as error:
-        raise LabkitError(TEXT["refused"].format(url=session.url, why=_reason(error))) from None
-    except (openai.APIError, httpx2.HTTPError) as error:
-        raise LabkitError(TEXT["cut"].format(why=str(error) or type(error).__name__)) from None
-    if not finished:
-        raise LabkitError(TEXT["cut"].format(why=TEXT["early"]))
-    if not first or not usage.get("completion_tokens"):
-        raise LabkitError(TEXT["nothing"].format(url=session.url))
-    return Stream(usage["completion_tokens"], first, last), usage["prompt_tokens"]
-
-
-def _chunks(lines: Iterator[str]) -> Iterator[dict[str, Any]]:
-    for line in lines:
-        if line.startswith("data: {"):
-            yield json.loads(line[len("data: ") :])
-
-
-def _holds_a_token(choice: dict[str, Any]) -> bool:
-    """Some servers send the role before there is a token; and a token may be no text yet (half a letter)."""
-    delta = choice.get("delta") or {}
-    return bool(delta.get("content")) or "role" not in delta
-
-
-def _reason(error: Any) -> str:
-    body = error.body if isinstance(error.body, dict) else {}
-    return str(body.get("message") or error.message)
 
 
 def _prompt(words: int) -> str:

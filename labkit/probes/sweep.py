@@ -25,6 +25,7 @@ TEXT = {
     "head": "| at once | tokens/s | ceiling | TTFT p50, ms | TTFT p95 | TPOT p50, ms | TPOT p95 |",
     "rate": "tokens a second, all streams",
     "ceiling": "decode ceiling",
+    "share": "{top:.0f} (reached: {share:.0%})",
     "first": "time to first token, ms",
     "each": "time per output token, ms",
     "axis": "requests at once",
@@ -56,6 +57,11 @@ class Ceiling:
     def at(self, streams: int) -> float | None:
         """For all of so many streams together, in tokens a second."""
         return None if self.tokens_per_s is None else streams * self.tokens_per_s
+
+    def beside(self, measured: Speed) -> str:
+        """The ceiling for as many streams, and the share of it that was reached; "-" where none is known."""
+        top = self.at(measured.at_once)
+        return TEXT["share"].format(top=top, share=measured.tokens_per_s / top) if top else "-"
 
 
 @dataclass(frozen=True)
@@ -123,10 +129,9 @@ class Sweep:
         """The numbers in Markdown."""
         lines = [TEXT["head"], "|---:" * 7 + "|"]
         for each in self.speeds:
-            top = self.ceiling.at(each.at_once)
             waits = [f"{1000 * each.first_token(percent):.0f}" for percent in (50, 95)]
             steps = [f"{_ms(each.per_token(percent)):.1f}" for percent in (50, 95)]
-            cells = [str(each.at_once), f"{each.tokens_per_s:.0f}", f"{top:.0f}" if top else "-"]
+            cells = [str(each.at_once), f"{each.tokens_per_s:.0f}", self.ceiling.beside(each)]
             lines.append(f"| {' | '.join([*cells, *waits, *steps])} |")
         return "\n".join(lines)
 

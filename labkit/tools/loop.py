@@ -92,7 +92,7 @@ class Loop:
         if self._request.get("tool_choice") not in (None, "none"):
             self._request["tool_choice"] = "auto"  # forced once: forced for ever, it would never answer
         try:
-            for piece in reply:
+            for piece in reply.pieces():
                 if self._left() <= 0:
                     reply.stop()
                 elif self._hear is not None:
@@ -105,6 +105,7 @@ class Loop:
 
     def _heard(self, reply: Reply) -> bool:
         """Count the answer. False where it is not whole: then nothing in it is run."""
+        interrupted = reply.interrupted  # first, or the reply would say so by itself as well
         self.run.text = reply.text
         if reply.usage is not None:
             self.run.prompt_tokens += reply.usage.prompt_tokens
@@ -114,8 +115,8 @@ class Loop:
         self._note("replied", words, text=reply.text, **took)
         if self._left() <= 0:
             self._end("time", seconds=self._seconds)
-        elif reply.interrupted:
-            self._end("interrupted", why=reply.interrupted)
+        elif interrupted:
+            self._end("interrupted", why=interrupted)
         elif reply.finish_reason == "length":
             self._end("length")
         return not self.run.ended

@@ -256,10 +256,9 @@ def _framed(plot: FigureWidget) -> VBox:
 def _table(found: Sweep) -> str:
     rows = []
     for each in found.speeds:
-        top = found.ceiling.at(each.at_once)
         waits = [f"{1000 * each.first_token(percent):.0f}" for percent in _PERCENTS]
         steps = [_ms(each.per_token(percent)) for percent in _PERCENTS]
-        cells = [str(each.at_once), f"{each.tokens_per_s:.0f}", f"{top:.0f}" if top else "-", *waits]
+        cells = [str(each.at_once), f"{each.tokens_per_s:.0f}", found.ceiling.beside(each), *waits]
         cells += ["-" if step is None else f"{step:.1f}" for step in steps]
         rows.append(f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>")
     return f"<table><tr>{TEXT['head']}</tr>{''.join(rows)}</table>"

@@ -1,11 +1,13 @@
 """The gate between the class and the one server: a key for each learner, and a turn for each request.
 
-`python -m labkit.workshop.gate` runs it for the workshop of this home. It passes the OpenAI API through, byte
-by byte as it streams; the server's own key never leaves it.
+`python -m labkit.workshop.gate` runs it for the workshop of this home. It passes the paths that the course
+uses, byte by byte as they stream, and no other: vLLM has more, some of them behind no key. The server's own
+key never leaves it.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -19,19 +21,35 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from labkit.workshop.room import Turns
-from labkit.workshop.turns import Refused, Turnstile
+from labkit.workshop.turns import Refused, Turnstile, weight
 
 TEXT = {
     "key": "This API key is nobody's in the class. labkit.start() takes yours from the environment.",
+    "path": "The class's server does not offer {method} {path} to learners.",
     "full": "{queue} of your requests wait already, so this one was refused. Wait until some are done; the "
     "others in the class need the model too.",
     "gone": "The model's server does not answer. Your instructor sees it on the board.",
 }
-OPEN = ("/metrics", "/health", "/version")
-"""Paths that need no key, as with vLLM itself."""
+OPEN = {("GET", "/health")}
+"""What needs no key: whether the server lives."""
+TAKES_A_TURN = {("POST", f"/v1/{each}") for each in ("chat/completions", "completions", "responses")}
+"""What the model works for."""
+PASSED = {
+    *TAKES_A_TURN,
+    *(("GET", each) for each in ("/v1/models", "/metrics", "/version")),
+    *(("POST", each) for each in ("/tokenize", "/detokenize")),
+}
+"""What a learner's key opens."""
 PRIORITY = ("--scheduling-policy", "priority")
 """vLLM's words for a server that orders what waits in it by rank, not by arrival."""
-_TAKES_A_TURN = ("/completions", "/embeddings", "/responses")
+SHARING = (
+    *PRIORITY,
+    *("--long-prefill-token-threshold", "256"),
+    *("--middleware", "labkit.engines.lock.Lock"),
+)
+"""The flags of a class's server. It reads a long text in pieces of so many tokens, or every other answer
+would stand still until the text is read. And it asks for its key at every path, or learners could go past
+the gate: vLLM by itself answers some, `/invocations` among them, to everybody on the machine."""
 _DROPPED = {"host", "authorization", "content-length", "connection", "transfer-encoding", "keep-alive"}
 _LONGEST_S = 600.0
 
@@ -52,9 +70,9 @@ class Gate:
             limits=limits,
             trust_env=place.hostname not in ("127.0.0.1", "localhost"),
         )
-        methods = ["GET", "POST"]
+        methods = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
         self.app = Starlette(
-            routes=[Route("/{path:path}", self._pass, methods=methods)], lifespan=self._lifespan
+            routes=[Route("/{path:path}", self._answer, methods=methods)], lifespan=self._lifespan
         )
 
     @asynccontextmanager
@@ -62,18 +80,36 @@ class Gate:
         async with self._client:
             yield
 
+    async def _answer(self, request: Request) -> Response:
+        """Until an answer begins, watch whether somebody still waits for it: who has gone keeps no turn."""
+        try:
+            await request.body()
+        except ClientDisconnect:
+            return Response(status_code=499)
+        work, gone = asyncio.create_task(self._pass(request)), asyncio.create_task(_gone(request))
+        try:
+            await asyncio.wait((work, gone), return_when=asyncio.FIRST_COMPLETED)
+            return await work if work.done() else Response(status_code=499)
+        finally:
+            gone.cancel()
+            work.cancel()
+            await asyncio.gather(work, gone, return_exceptions=True)
+
     async def _pass(self, request: Request) -> Response:
-        path = request.url.path
-        if path in OPEN:
+        asked = (request.method, request.url.path)
+        if asked in OPEN:
             return await self._forward(request, AsyncExitStack())
         name = self._names.get(request.headers.get("authorization", "").removeprefix("Bearer "))
         if name is None:
             return _error(401, TEXT["key"], "invalid_api_key")
+        if asked not in PASSED:
+            return _error(404, TEXT["path"].format(method=asked[0], path=asked[1]), "invalid_request_error")
         held = AsyncExitStack()
         try:
-            if request.method == "POST" and path.endswith(_TAKES_A_TURN):
-                await held.enter_async_context(self.turnstile.turn(name))
-                return await self._forward(request, held, self.turnstile.running[name] - 1)
+            if asked in TAKES_A_TURN:
+                counts = weight(_read(await request.body()), self.turnstile.turns)
+                await held.enter_async_context(self.turnstile.turn(name, counts))
+                return await self._forward(request, held, self.turnstile.running[name] - counts)
             return await self._forward(request, held)
         except Refused:
             return _error(429, TEXT["full"].format(queue=self.turnstile.turns.queue), "rate_limit_exceeded")
@@ -84,7 +120,7 @@ class Gate:
     async def _forward(self, request: Request, held: AsyncExitStack, already: int | None = None) -> Response:
         """Ask upstream. `held` is given back when the last byte has gone, or the asker has.
 
-        already: how many of the learner's requests are at the server; None for what takes no turn.
+        already: how much of the learner's is at the server; None for what takes no turn.
         """
         headers = {k: v for k, v in request.headers.items() if k not in _DROPPED}
         headers["authorization"] = f"Bearer {self._key}"
@@ -100,9 +136,6 @@ class Gate:
                 content=body,
             )
             answer = await self._client.send(asked, stream=True)
-        except ClientDisconnect:
-            await held.aclose()
-            return Response(status_code=499)
         except httpx.HTTPError:
             await held.aclose()
             return _error(503, TEXT["gone"], "server_error")
@@ -110,12 +143,22 @@ class Gate:
         return StreamingResponse(_bytes(answer, held), answer.status_code, kept)
 
 
+async def _gone(request: Request) -> None:
+    """Returns when the asker has hung up."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+def _read(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except ValueError:
+        return None  # the server says what is wrong with it
+
+
 def _with_priority(body: bytes, priority: int) -> bytes:
     """The request with our word on its rank (vLLM serves the lowest first), whatever the learner's was."""
-    try:
-        asked = json.loads(body)
-    except ValueError:
-        return body  # the server says what is wrong with it
+    asked = _read(body)
     return json.dumps(asked | {"priority": priority}).encode() if isinstance(asked, dict) else body
 
 

@@ -13,7 +13,7 @@ from labkit.display import Progress
 from labkit.engines import ports, process
 from labkit.errors import LabkitError, disk_full
 from labkit.workshop import hub, people, proxy, room
-from labkit.workshop.gate import PRIORITY
+from labkit.workshop.gate import SHARING
 from labkit.workshop.room import Room, Secrets, SignIn
 
 TEXT = {
@@ -96,9 +96,9 @@ def _open(here: Room, show: Progress) -> Opened:
     known = home.read()
     if known and process.alive(known.pid, known.create_time):
         serving = starting.up(known.source, progress=show)
-    else:  # ours to start, so by rank: see the gate
+    else:  # ours to start, so with what a class needs: see the gate
         source = known.source if known else starting.POCKET
-        serving = starting.up(source, progress=show, extra_flags=PRIORITY)
+        serving = starting.up(source, progress=show, extra_flags=SHARING)
     if not hub.alive("hub"):
         check_ports(here)
     room.write(here)

@@ -26,8 +26,8 @@ TEXT = {
     "separate": "Every learner is a system user of this machine: nobody can read another's files, stop "
     "another's programs, or write another's progress.",
     "together": "All learners run as the same system user ({user}), since labkit does not run as root here: "
-    "whoever wants to can read and change the files of the others. Trust each other, or run it as root in a "
-    "container.",
+    "whoever wants to can read and change the files of the others, and finds the instructor's password. "
+    "Trust each other, or run it as root in a container.",
     "shared": "One password opens every learner's place: whoever knows it can sign in under another's name.",
 }
 TEACHER = "teacher"
@@ -41,9 +41,11 @@ class Turns:
     """How the class shares the server; what `labkit.workshop.turns` holds to."""
 
     slots: int = 64
-    """Requests at the server at the same time, all learners together."""
+    """Requests at the server at the same time, all learners together. A long one counts as several."""
     most: int = 16
     """Of these, one learner's at most."""
+    letters: int = 4000
+    """Of text, about a thousand tokens: a request counts once more for each time that it holds so many."""
     queue: int = 64
     """Requests of one learner that may wait. What comes on top is refused, in a sentence."""
 

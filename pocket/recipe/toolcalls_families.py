@@ -140,8 +140,6 @@ FAMILIES: dict[str, Family] = {
     key: _family(key, raw)
     for key, raw in yaml.safe_load((HERE / "toolcalls_families.yaml").read_text("utf-8")).items()
 }
-
-
 EVERY_FAMILY = list(FAMILIES.values())
 
 
@@ -202,9 +200,8 @@ def filler(rng: random.Random) -> str:
 
 def invented(rng: random.Random) -> str:
     """A name that says nothing of what it names: "river_zorbel"."""
-    parts = [
-        rng.choice(token_words) if rng.random() < 0.5 else made_up(rng) for _ in range(rng.randint(1, 2))
-    ]
+    how_many = rng.randint(1, 2)
+    parts = [rng.choice(token_words) if rng.random() < 0.5 else made_up(rng) for _ in range(how_many)]
     return "_".join(parts).lower()
 
 

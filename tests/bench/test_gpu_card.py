@@ -23,6 +23,18 @@ def test_the_most_that_was_taken_is_kept(monkeypatch: pytest.MonkeyPatch) -> Non
     assert use.before == pytest.approx([1]) and use.taken == pytest.approx([74])
 
 
+def test_a_card_beside_is_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another card of the machine may do what it likes meanwhile."""
+    ours, beside = Card(total=80, free=79), Card(total=80, free=10)
+    monkeypatch.setitem(sys.modules, "pynvml", Driver(ours, beside))
+    with card.watched(1) as use:
+        beside.free = 1
+    assert use.before == pytest.approx([1]) and use.taken == pytest.approx([0])
+    began = time.monotonic()
+    card.wait_until_free(use.before)
+    assert time.monotonic() - began < 0.2
+
+
 def test_without_a_card_there_is_nothing_to_watch(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pynvml", Driver())
     with card.watched() as use:

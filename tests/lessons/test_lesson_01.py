@@ -14,10 +14,10 @@ import pytest
 
 import labkit
 from labkit.engines.ollama_engine import serving
-from labkit.lessons import BLANK, Kind, Outcome, solution
+from labkit.lessons import BLANK
 from labkit.lessons.desk import grade
-from labkit.lessons.exercise import Exercise
 from labkit.lessons.lesson_01 import EXERCISES
+from tests.lessons.graded import Graded
 from tests.lessons.saved import Broken
 
 BY_ID = {each.id: each for each in EXERCISES}
@@ -106,50 +106,9 @@ RAISING: dict[str, list[Any]] = {
 }
 
 
-def cases(table: dict[str, list[Any]]) -> list[Any]:
-    return [pytest.param(id, each, id=f"{id}-{i}") for id, all in table.items() for i, each in enumerate(all)]
-
-
-def test_every_exercise_has_its_four_kinds_of_cases() -> None:
-    assert BY_ID.keys() == RIGHT.keys() == WRONG.keys() == EMPTY.keys() == RAISING.keys()
-
-
-@pytest.mark.parametrize(("id", "answer"), cases(RIGHT))
-def test_right(id: str, answer: Any) -> None:
-    outcome = grade(BY_ID[id], answer)
-    assert outcome.kind is Kind.CORRECT, outcome
-
-
-@pytest.mark.parametrize(("id", "case"), cases(WRONG))
-def test_wrong_says_what_was_found_and_the_next_step(id: str, case: tuple[Any, str]) -> None:
-    outcome = grade(BY_ID[id], case[0])
-    assert outcome.kind is Kind.NOT_YET and case[1] in outcome.sentence, outcome
-
-
-@pytest.mark.parametrize("id", BY_ID)
-def test_every_way_to_be_wrong_is_met_by_a_case(id: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    met = set()
-    said = Exercise.not_yet
-
-    def listening(self: Exercise, key: str, **found: Any) -> Outcome:
-        met.add(key)
-        return said(self, key, **found)
-
-    monkeypatch.setattr(Exercise, "not_yet", listening)
-    for answer, _ in WRONG[id]:
-        grade(BY_ID[id], answer)
-    assert met == BY_ID[id].texts.not_yet.keys()
-
-
-@pytest.mark.parametrize(("id", "answer"), cases(EMPTY))
-def test_empty_is_not_tried(id: str, answer: Any) -> None:
-    assert grade(BY_ID[id], answer).kind is Kind.NOT_TRIED
-
-
-@pytest.mark.parametrize(("id", "answer"), cases(RAISING))
-def test_raising_is_a_sentence(id: str, answer: Any) -> None:
-    outcome = grade(BY_ID[id], answer)
-    assert outcome.kind is Kind.RAISED and "RuntimeError: boom" in outcome.sentence, outcome
+class TestLesson01(Graded):
+    exercises = EXERCISES
+    right, wrong, empty, raising = RIGHT, WRONG, EMPTY, RAISING
 
 
 def test_an_hour_is_about_an_hour() -> None:
@@ -158,7 +117,7 @@ def test_an_hour_is_about_an_hour() -> None:
 
 
 @pytest.fixture
-def on_the_standin(session: labkit.Session, monkeypatch: pytest.MonkeyPatch) -> Iterator[labkit.Session]:
+def live(session: labkit.Session, monkeypatch: pytest.MonkeyPatch) -> Iterator[labkit.Session]:
     """The lesson's session where Ollama is not installed: a stand-in of this test's own."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -170,14 +129,8 @@ def on_the_standin(session: labkit.Session, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.engine
-def test_the_solutions_solve_it_on_the_live_model(on_the_standin: labkit.Session) -> None:
-    outcomes = {id: solution(id).run(on_the_standin) for id in BY_ID}
-    assert all(outcomes.values()), outcomes
-
-
-@pytest.mark.engine
-def test_the_oldest_messages_are_forgotten_as_the_lesson_shows(on_the_standin: labkit.Session) -> None:
-    client = ollama.Client(host=on_the_standin.url.removesuffix("/v1"))
+def test_the_oldest_messages_are_forgotten_as_the_lesson_shows(live: labkit.Session) -> None:
+    client = ollama.Client(host=live.url.removesuffix("/v1"))
     talk = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "My name is Zoe."}]
     talk += [{"role": "assistant", "content": "Nice to meet you, Zoe."}]
     for place in ("Oslo", "Rome", "Paris"):
@@ -187,19 +140,19 @@ def test_the_oldest_messages_are_forgotten_as_the_lesson_shows(on_the_standin: l
 
     def asked(context: int) -> tuple[int, str]:
         options = {"num_ctx": context, "temperature": 0.15}
-        answer = client.chat(on_the_standin.model, talk, options=options)
+        answer = client.chat(live.model, talk, options=options)
         return answer.prompt_eval_count or 0, answer.message.content or ""
 
     (whole, knows), (cut, forgot), (least, _) = asked(4096), asked(48), asked(1)
     assert "Zoe" in knows and whole > 64
     assert "Zoe" not in forgot and cut <= 48
-    system_and_last = on_the_standin.count([talk[0], talk[-1]])
+    system_and_last = live.count([talk[0], talk[-1]])
     assert least == system_and_last
 
 
 @pytest.mark.engine
-def test_the_standin_says_what_it_is_and_where_it_computes(on_the_standin: labkit.Session) -> None:
-    assert "stand-in" in on_the_standin.note and "downloads nothing" in on_the_standin.note
-    client = ollama.Client(host=on_the_standin.url.removesuffix("/v1"))
+def test_the_standin_says_what_it_is_and_where_it_computes(live: labkit.Session) -> None:
+    assert "stand-in" in live.note and "downloads nothing" in live.note
+    client = ollama.Client(host=live.url.removesuffix("/v1"))
     on_a_card = bool(labkit.machine().gpus)
     assert [row.size_vram == row.size for row in client.ps().models] == [on_a_card]

@@ -14,11 +14,11 @@ import labkit
 from labkit import probes
 from labkit.engines import transformers_engine as engine
 from labkit.engines.transformers_engine.weights import Layer
-from labkit.lessons import BLANK, Kind, Outcome, solution
+from labkit.lessons import BLANK, Kind
 from labkit.lessons.desk import grade
-from labkit.lessons.exercise import Exercise
 from labkit.lessons.lesson_03 import EXERCISES
 from labkit.probes import Weights
+from tests.lessons.graded import Graded
 from tests.lessons.saved import Broken
 
 BY_ID = {each.id: each for each in EXERCISES}
@@ -136,54 +136,13 @@ RAISING: dict[str, list[Any]] = {
 }
 
 
-def cases(table: dict[str, list[Any]]) -> list[Any]:
-    return [pytest.param(id, each, id=f"{id}-{i}") for id, all in table.items() for i, each in enumerate(all)]
-
-
-def test_every_exercise_has_its_four_kinds_of_cases() -> None:
-    assert BY_ID.keys() == RIGHT.keys() == WRONG.keys() == EMPTY.keys() == RAISING.keys()
-
-
-@pytest.mark.parametrize(("id", "answer"), cases(RIGHT))
-def test_right(id: str, answer: Any) -> None:
-    outcome = grade(BY_ID[id], answer)
-    assert outcome.kind is Kind.CORRECT, outcome
-
-
-@pytest.mark.parametrize(("id", "case"), cases(WRONG))
-def test_wrong_says_what_was_found_and_the_next_step(id: str, case: tuple[Any, str]) -> None:
-    outcome = grade(BY_ID[id], case[0])
-    assert outcome.kind is Kind.NOT_YET and case[1] in outcome.sentence, outcome
-
-
-@pytest.mark.parametrize("id", BY_ID)
-def test_every_way_to_be_wrong_is_met_by_a_case(id: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    met = set()
-    said = Exercise.not_yet
-
-    def listening(self: Exercise, key: str, **found: Any) -> Outcome:
-        met.add(key)
-        return said(self, key, **found)
-
-    monkeypatch.setattr(Exercise, "not_yet", listening)
-    for answer, _ in WRONG[id]:
-        grade(BY_ID[id], answer)
-    assert met == BY_ID[id].texts.not_yet.keys()
-
-
-@pytest.mark.parametrize(("id", "answer"), cases(EMPTY))
-def test_empty_is_not_tried(id: str, answer: Any) -> None:
-    assert grade(BY_ID[id], answer).kind is Kind.NOT_TRIED
-
-
-@pytest.mark.parametrize(("id", "answer"), cases(RAISING))
-def test_raising_is_a_sentence(id: str, answer: Any) -> None:
-    outcome = grade(BY_ID[id], answer)
-    assert outcome.kind is Kind.RAISED and "RuntimeError: boom" in outcome.sentence, outcome
+class TestLesson03(Graded):
+    exercises = EXERCISES
+    right, wrong, empty, raising = RIGHT, WRONG, EMPTY, RAISING
 
 
 @pytest.fixture(scope="module")
-def inside() -> Iterator[labkit.Session]:
+def live() -> Iterator[labkit.Session]:
     """The lesson's session: the twin in NF4, in this process."""
     engine.stop()
     threads = torch.get_num_threads()
@@ -194,13 +153,6 @@ def inside() -> Iterator[labkit.Session]:
 
 
 @pytest.mark.engine
-@pytest.mark.parametrize("id", BY_ID)
-def test_the_solutions_solve_it_on_the_live_model(id: str, inside: labkit.Session) -> None:
-    outcome = solution(id).run(inside)
-    assert outcome, outcome
-
-
-@pytest.mark.engine
 @pytest.mark.parametrize(
     ("names", "sentence"),
     [
@@ -208,7 +160,7 @@ def test_the_solutions_solve_it_on_the_live_model(id: str, inside: labkit.Sessio
         (["model.vision_tower", "model.multi_modal_projector"], 'Add `"lm_head"`'),
     ],
 )
-def test_the_traps_of_the_names(names: list[str], sentence: str, inside: labkit.Session) -> None:
+def test_the_traps_of_the_names(names: list[str], sentence: str, live: labkit.Session) -> None:
     right = '["model.vision_tower", "model.multi_modal_projector", "lm_head"]'
     assert right in BY_ID["3.2"].code
     tried: dict[str, Any] = {"check": lambda id, answer: grade(BY_ID[id], answer)}
@@ -218,7 +170,7 @@ def test_the_traps_of_the_names(names: list[str], sentence: str, inside: labkit.
 
 
 @pytest.mark.engine
-def test_a_template_typed_as_text_is_none_as_the_lesson_shows(inside: labkit.Session) -> None:
+def test_a_template_typed_as_text_is_none_as_the_lesson_shows(live: labkit.Session) -> None:
     tokenizer = engine.current().tokenizer
     typed = probes.tokens(tokenizer, "<s>[INST]What is NF4?[/INST]")
     right = probes.tokens(tokenizer, [{"role": "user", "content": "What is NF4?"}])

@@ -10,14 +10,13 @@ from openai.types.chat import ChatCompletionMessage
 
 import labkit
 from labkit import probes
-from labkit.lessons import BLANK, Kind, Outcome, solution
-from labkit.lessons.desk import grade
-from labkit.lessons.exercise import Exercise
+from labkit.lessons import BLANK
 from labkit.lessons.lesson_05 import EXERCISES
 from labkit.probes.call_cases import CASES
 from labkit.probes.calling import Answered, Calling
 from labkit.reply import ToolCall
 from labkit.tools import Done, Run
+from tests.lessons.graded import Graded
 from tests.lessons.saved import Broken
 
 BY_ID = {each.id: each for each in EXERCISES}
@@ -149,57 +148,9 @@ RAISING: dict[str, list[Any]] = {
 }
 
 
-def cases(table: dict[str, list[Any]]) -> list[Any]:
-    return [pytest.param(id, each, id=f"{id}-{i}") for id, all in table.items() for i, each in enumerate(all)]
-
-
-def test_every_exercise_has_its_four_kinds_of_cases() -> None:
-    assert BY_ID.keys() == RIGHT.keys() == WRONG.keys() == EMPTY.keys() == RAISING.keys()
-
-
-@pytest.mark.parametrize(("id", "answer"), cases(RIGHT))
-def test_right(id: str, answer: Any) -> None:
-    outcome = grade(BY_ID[id], answer)
-    assert outcome.kind is Kind.CORRECT, outcome
-
-
-@pytest.mark.parametrize(("id", "case"), cases(WRONG))
-def test_wrong_says_what_was_found_and_the_next_step(id: str, case: tuple[Any, str]) -> None:
-    outcome = grade(BY_ID[id], case[0])
-    assert outcome.kind is Kind.NOT_YET and case[1] in outcome.sentence, outcome
-
-
-@pytest.mark.parametrize("id", BY_ID)
-def test_every_way_to_be_wrong_is_met_by_a_case(id: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    met = set()
-    said = Exercise.not_yet
-
-    def listening(self: Exercise, key: str, **found: Any) -> Outcome:
-        met.add(key)
-        return said(self, key, **found)
-
-    monkeypatch.setattr(Exercise, "not_yet", listening)
-    for answer, _ in WRONG[id]:
-        grade(BY_ID[id], answer)
-    assert met == BY_ID[id].texts.not_yet.keys()
-
-
-@pytest.mark.parametrize(("id", "answer"), cases(EMPTY))
-def test_empty_is_not_tried(id: str, answer: Any) -> None:
-    assert grade(BY_ID[id], answer).kind is Kind.NOT_TRIED
-
-
-@pytest.mark.parametrize(("id", "answer"), cases(RAISING))
-def test_raising_is_a_sentence(id: str, answer: Any) -> None:
-    outcome = grade(BY_ID[id], answer)
-    assert outcome.kind is Kind.RAISED and "RuntimeError: boom" in outcome.sentence, outcome
-
-
-@pytest.mark.engine
-@pytest.mark.parametrize("id", BY_ID)
-def test_the_solutions_solve_it_on_the_live_model(id: str, session: labkit.Session) -> None:
-    outcome = solution(id).run(session)
-    assert outcome, outcome
+class TestLesson05(Graded):
+    exercises = EXERCISES
+    right, wrong, empty, raising = RIGHT, WRONG, EMPTY, RAISING
 
 
 @pytest.mark.engine

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from copy import deepcopy
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -12,10 +12,10 @@ import labkit
 from labkit import LabkitError, catalog
 from labkit.clinic import pile
 from labkit.clinic.pile import Pile
-from labkit.lessons import BLANK, Kind, Outcome, solution
+from labkit.lessons import BLANK
 from labkit.lessons.desk import grade
-from labkit.lessons.exercise import Exercise
 from labkit.lessons.lesson_06 import BROKEN, EXERCISES
+from tests.lessons.graded import Graded
 from tests.lessons.saved import Broken
 
 BY_ID = {each.id: each for each in EXERCISES}
@@ -103,24 +103,10 @@ RAISING: dict[str, list[Any]] = {
 }
 
 
-def cases(table: dict[str, list[Any]]) -> list[Any]:
-    return [pytest.param(id, each, id=f"{id}-{i}") for id, all in table.items() for i, each in enumerate(all)]
-
-
-def test_every_exercise_has_its_four_kinds_of_cases() -> None:
-    assert BY_ID.keys() == RIGHT.keys() == WRONG.keys() == EMPTY.keys() == RAISING.keys()
-
-
-@pytest.mark.parametrize(("id", "answer"), cases(RIGHT))
-def test_right(id: str, answer: Any) -> None:
-    outcome = grade(BY_ID[id], answer)
-    assert outcome.kind is Kind.CORRECT, outcome
-
-
-@pytest.mark.parametrize(("id", "case"), cases(WRONG))
-def test_wrong_says_what_was_found_and_the_next_step(id: str, case: tuple[Any, str]) -> None:
-    outcome = grade(BY_ID[id], case[0])
-    assert outcome.kind is Kind.NOT_YET and case[1] in outcome.sentence, outcome
+class TestLesson06(Graded):
+    exercises = EXERCISES
+    right, wrong, empty, raising = RIGHT, WRONG, EMPTY, RAISING
+    met_elsewhere: ClassVar = {"6.3": {"refused"}}
 
 
 class Refuses:
@@ -135,32 +121,6 @@ def test_a_mended_conversation_is_asked_of_the_model() -> None:
     assert outcome.sentence == "The server still refuses it: out of luck"
 
 
-@pytest.mark.parametrize("id", BY_ID)
-def test_every_way_to_be_wrong_is_met_by_a_case(id: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    met = {"refused"} if id == "6.3" else set()
-    said = Exercise.not_yet
-
-    def listening(self: Exercise, key: str, **found: Any) -> Outcome:
-        met.add(key)
-        return said(self, key, **found)
-
-    monkeypatch.setattr(Exercise, "not_yet", listening)
-    for answer, _ in WRONG[id]:
-        grade(BY_ID[id], answer)
-    assert met == BY_ID[id].texts.not_yet.keys()
-
-
-@pytest.mark.parametrize(("id", "answer"), cases(EMPTY))
-def test_empty_is_not_tried(id: str, answer: Any) -> None:
-    assert grade(BY_ID[id], answer).kind is Kind.NOT_TRIED
-
-
-@pytest.mark.parametrize(("id", "answer"), cases(RAISING))
-def test_raising_is_a_sentence(id: str, answer: Any) -> None:
-    outcome = grade(BY_ID[id], answer)
-    assert outcome.kind is Kind.RAISED and "RuntimeError: boom" in outcome.sentence, outcome
-
-
 def test_answers_are_left_as_they_are() -> None:
     answer, before = mended(), mended()
     grade(BY_ID["6.3"], answer)
@@ -172,13 +132,6 @@ def test_a_pile_counts_and_hides_one_bad_turn() -> None:
     made = Pile(SimpleNamespace())  # type: ignore[arg-type]
     assert sum(map(made.is_bad, range(len(made)))) == 1
     assert repr(made) == pile.TEXT["pile"].format(turns=16, tries=0)
-
-
-@pytest.mark.engine
-@pytest.mark.parametrize("id", BY_ID)
-def test_the_solutions_solve_it_on_the_live_model(id: str, session: labkit.Session) -> None:
-    outcome = solution(id).run(session)
-    assert outcome, outcome
 
 
 @pytest.mark.engine

@@ -1,29 +1,27 @@
-"""Lesson 07's exercises against right, wrong, empty and raising answers; three of its solutions, live.
-
-The solutions for a router and its replicas run in tests/test_replicas.py, which has two real ones.
-"""
+"""Lesson 07's exercises against right, wrong, empty and raising answers; three of its solutions, live."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 import labkit
 from labkit import LabkitError
 from labkit.clinic.findings import Finding, Report
-from labkit.lessons import BLANK, Kind, Outcome, lesson_07, solution
+from labkit.lessons import BLANK, Kind, lesson_07, solution
 from labkit.lessons.desk import grade
-from labkit.lessons.exercise import Exercise
 from labkit.lessons.lesson_07 import EXERCISES
 from labkit.planner import per_million
 from labkit.probes import Crowd, Speed, Sweep
 from labkit.probes.crowd import Question
 from labkit.probes.speed import Stream
 from labkit.probes.sweep import Ceiling
+from tests.lessons.graded import Graded
 from tests.lessons.saved import Broken
 
 BY_ID = {each.id: each for each in EXERCISES}
+LAST = BY_ID["7.5"]
 
 
 def speed(at_once: int, wait: float, seconds: float) -> Speed:
@@ -96,75 +94,49 @@ WRONG: dict[str, list[tuple[Any, str]]] = {
         ({"crowd": crowd(WHOLE), "dollars": 9}, "At 60 tokens a second and 4 dollars a day, 9 is not"),
         ({"crowd": crowd(WHOLE), "dollars": "free"}, "A number was wanted"),
     ],
-    "7.5": [
-        ([sweep()], "Wanted is `{"),
-        ({"knee": 16}, "Wanted is `{"),
-        ({"sweep": 16}, "You handed over `16`"),
-        ({"sweep": sweep(0.1)}, 'check("7.5", mine, session)'),
-    ],
 }
 EMPTY: dict[str, list[Any]] = {
     "7.1": [BLANK, None, {}, {"gpu": BLANK, "variant": "FP8"}],
     "7.2": [BLANK, None, {}, knee(BLANK, True)],
     "7.3": [BLANK, None, {}, {"crowd": FALLEN, "command": BLANK}],
     "7.4": [BLANK, None, {}, {"crowd": FALLEN, "dollars": BLANK}],
-    "7.5": [BLANK, None, {}, {"sweep": sweep(), "enough": BLANK}],
 }
 RAISING: dict[str, list[Any]] = {
     "7.1": [Broken(), {"gpu": Broken(), "variant": "FP8"}],
     "7.2": [Broken()],
     "7.3": [Broken(), {"crowd": FALLEN, "command": Broken()}],
     "7.4": [Broken(), {"crowd": FALLEN, "dollars": Broken()}],
-    "7.5": [Broken()],
 }
-ALSO = {"7.3": {"down"}, "7.5": {"rows"}}
-"""Ways to be wrong that want a session: tests of their own."""
+OF_THE_LAST: list[tuple[Any, str]] = [
+    ([sweep()], "Wanted is `{"),
+    ({"knee": 16}, "Wanted is `{"),
+    ({"sweep": 16}, "You handed over `16`"),
+    ({"sweep": sweep(0.1)}, 'check("7.5", mine, session)'),
+]
+"""Wrong answers to 7.5, whose right ones want a deployment."""
 
 
-def cases(table: dict[str, list[Any]]) -> list[Any]:
-    return [pytest.param(id, each, id=f"{id}-{i}") for id, all in table.items() for i, each in enumerate(all)]
+class TestLesson07(Graded):
+    exercises = EXERCISES[:-1]
+    right, wrong, empty, raising = RIGHT, WRONG, EMPTY, RAISING
+    met_elsewhere: ClassVar = {"7.3": {"down"}}
+
+    @pytest.mark.engine
+    def test_the_solutions_solve_it_on_the_live_model(self, live: labkit.Session) -> None:
+        """Those that want replicas run in tests/test_replicas.py, on two real ones."""
+        outcomes = {id: solution(id).run(live) for id in ("7.1", "7.2", "7.4")}
+        assert all(outcomes.values()), outcomes
 
 
-def test_every_exercise_has_its_kinds_of_cases() -> None:
-    assert BY_ID.keys() == {*RIGHT, "7.5"} == WRONG.keys() == EMPTY.keys() == RAISING.keys()
+@pytest.mark.parametrize(("answer", "words"), OF_THE_LAST)
+def test_the_last_takes_nothing_else_than_what_was_measured(answer: Any, words: str) -> None:
+    outcome = grade(LAST, answer)
+    assert outcome.kind is Kind.NOT_YET and words in outcome.sentence, outcome
 
 
-@pytest.mark.parametrize(("id", "answer"), cases(RIGHT))
-def test_right(id: str, answer: Any) -> None:
-    outcome = grade(BY_ID[id], answer)
-    assert outcome.kind is Kind.CORRECT, outcome
-
-
-@pytest.mark.parametrize(("id", "case"), cases(WRONG))
-def test_wrong_says_what_was_found_and_the_next_step(id: str, case: tuple[Any, str]) -> None:
-    outcome = grade(BY_ID[id], case[0])
-    assert outcome.kind is Kind.NOT_YET and case[1] in outcome.sentence, outcome
-
-
-@pytest.mark.parametrize("id", BY_ID)
-def test_every_way_to_be_wrong_is_met_by_a_case(id: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    met = set(ALSO.get(id, ()))
-    said = Exercise.not_yet
-
-    def listening(self: Exercise, key: str, **found: Any) -> Outcome:
-        met.add(key)
-        return said(self, key, **found)
-
-    monkeypatch.setattr(Exercise, "not_yet", listening)
-    for answer, _ in WRONG[id]:
-        grade(BY_ID[id], answer)
-    assert met == BY_ID[id].texts.not_yet.keys()
-
-
-@pytest.mark.parametrize(("id", "answer"), cases(EMPTY))
-def test_empty_is_not_tried(id: str, answer: Any) -> None:
-    assert grade(BY_ID[id], answer).kind is Kind.NOT_TRIED
-
-
-@pytest.mark.parametrize(("id", "answer"), cases(RAISING))
-def test_raising_is_a_sentence(id: str, answer: Any) -> None:
-    outcome = grade(BY_ID[id], answer)
-    assert outcome.kind is Kind.RAISED and "RuntimeError: boom" in outcome.sentence, outcome
+@pytest.mark.parametrize("answer", [BLANK, None, {}, {"sweep": sweep(), "enough": BLANK}])
+def test_the_last_with_a_blank_is_not_tried(answer: Any) -> None:
+    assert grade(LAST, answer).kind is Kind.NOT_TRIED
 
 
 class Down:
@@ -189,14 +161,7 @@ def test_the_checklist_is_asked_live_and_its_first_open_row_is_named(monkeypatch
         return Report((well, note, *([bad] if len(asked) == 1 else [])), 0.1)
 
     monkeypatch.setattr(lesson_07, "readiness", said)
-    first, second = (grade(BY_ID["7.5"], {"enough": False}, "a session") for _ in range(2))
+    first, second = (grade(LAST, {"enough": False}, "a session") for _ in range(2))
     assert asked[0] == ("a session", {"enough": False})
     assert first.kind is Kind.NOT_YET and second.kind is Kind.CORRECT
     assert "1 of the rows do not hold. The first: no price. It costs. Mend it: `per_m" in first.sentence
-
-
-@pytest.mark.engine
-@pytest.mark.parametrize("id", ["7.1", "7.2", "7.4"])
-def test_the_solutions_solve_it_on_the_live_model(id: str, session: labkit.Session) -> None:
-    outcome = solution(id).run(session)
-    assert outcome, outcome

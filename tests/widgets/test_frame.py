@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 from collections.abc import Mapping
 
+import pytest
 from ipywidgets import Button
 
 from labkit.errors import LabkitError
@@ -47,6 +49,23 @@ def test_work_in_the_background_is_one_at_a_time_and_can_be_stopped() -> None:
     counter.wait(5)
     assert not counter.busy and counter.n == 1
     assert not counter.go.disabled and counter.halt.disabled
+
+
+def test_an_interrupt_of_the_kernel_leaves_the_work_alone_and_stop_still_ends_it() -> None:
+    counter, entered = Counter(), threading.Event()
+
+    def work() -> None:
+        entered.set()
+        counter.n += counter.stopping.wait(10)
+
+    counter.begin(work, start=counter.go, stop=counter.halt)
+    assert entered.wait(5)
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+    assert counter.busy and not counter.halt.disabled
+    counter.stop()
+    counter.wait(5)
+    assert counter.n == 1 and not counter.busy and not counter.go.disabled
 
 
 def test_it_works_again_after_it_was_stopped() -> None:

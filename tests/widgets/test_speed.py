@@ -77,7 +77,7 @@ def test_the_ceiling_is_drawn_where_it_is_known(widget: Speed, monkeypatch: pyte
     widget.wait(30)
     ceiling = widget.rate.data[1]
     assert cards == ["RTX 4090"] and (ceiling.x, ceiling.y) == ((1, 2), (50.0, 100.0))
-    assert "By the sheet." in widget.words.text and "<td>100</td>" in widget.table.value
+    assert "By the sheet." in widget.words.text and "<td>100 (reached: " in widget.table.value
     assert "gpu='RTX 4090'" in widget.samples()["Python"]
 
 

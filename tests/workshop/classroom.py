@@ -6,6 +6,7 @@ import json
 import time
 import uuid
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -108,6 +109,8 @@ class Class:
 
     room: Room
     passwords: dict[str, str]
+    home: Path
+    """Its LABKIT_HOME."""
 
     def sign_in(self, name: str, password: str | None = None) -> Learner:
         return Learner(self.room.url, name, self.passwords[name] if password is None else password)

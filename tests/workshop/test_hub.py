@@ -20,6 +20,7 @@ from bench.fairness import Place, measure
 from labkit import home
 from labkit.display import Progress
 from labkit.workshop import hub, opening, room
+from labkit.workshop.gate import OPEN, PASSED
 from tests.browser.lab import CHROMIUM, browser_page, open_notebook, output_of, run_all_cells
 from tests.workshop.classroom import NAMES, Class, Learner
 
@@ -40,8 +41,8 @@ ATTEMPT = "from labkit.lessons import record\nprint(record.attempted({id!r}, {ri
 
 
 @pytest.fixture(autouse=True)
-def in_the_workshops_home(first_start: tuple[Path, object, int], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LABKIT_HOME", str(first_start[0]))
+def in_the_workshops_home(workshop: Class, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LABKIT_HOME", str(workshop.home))
     monkeypatch.delenv("LABKIT_URL", raising=False)
 
 
@@ -203,6 +204,23 @@ def test_a_full_disk_is_a_sentence_and_not_a_dead_server(workshop: Class, seated
     bob.run("resource.setrlimit(resource.RLIMIT_FSIZE, before)")
     assert "could not be kept" in said and "Traceback" not in said
     assert class_list(workshop.sign_in(room.TEACHER))["wsbob"][1] == "2.1"
+
+
+def test_the_gate_opens_nothing_of_vllms_but_what_the_course_uses(workshop: Class) -> None:
+    """The list of doors is the real server's own, so that a new release's new doors are tried too."""
+    server, root = home.read(), workshop.room.gate.removesuffix("/v1")
+    assert server is not None
+    behind, key = server.url.removesuffix("/v1"), {"Authorization": f"Bearer {server.key}"}
+    told = httpx.get(f"{behind}/openapi.json", headers=key, trust_env=False).json()["paths"]
+    doors = {(method.upper(), path) for path, methods in told.items() for method in methods}
+    assert doors >= PASSED and len(doors - PASSED) > 5, "the server tells what it has"
+    learner = {"Authorization": f"Bearer {room.read_secrets().key_of('wsann')}"}
+    for method, path in doors - OPEN:
+        for address in (root, behind):
+            assert httpx.request(method, address + path, trust_env=False).status_code == 401, (address, path)
+        if (method, path) not in PASSED:
+            said = httpx.request(method, root + path, headers=learner, trust_env=False)
+            assert said.status_code == 404 and "does not offer" in said.text, path
 
 
 def test_a_flood_of_one_is_no_wait_of_another(workshop: Class) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from labkit.workshop.room import Turns
-from labkit.workshop.turns import Refused, Turnstile
+from labkit.workshop.turns import Refused, Turnstile, weight
 
 
 def run(what: Coroutine[Any, Any, None]) -> None:
@@ -21,11 +21,11 @@ class Asker:
         self.turnstile, self.order = Turnstile(turns), list[str]()
         self.done: dict[str, asyncio.Event] = {}
 
-    def ask(self, name: str, id: str) -> asyncio.Task[None]:
+    def ask(self, name: str, id: str, weight: int = 1) -> asyncio.Task[None]:
         self.done[id] = asyncio.Event()
 
         async def one() -> None:
-            async with self.turnstile.turn(name):
+            async with self.turnstile.turn(name, weight):
                 self.order.append(id)
                 await self.done[id].wait()
 
@@ -120,3 +120,65 @@ def test_who_leaves_just_when_let_in_gives_the_slot_on() -> None:
         assert asker.turnstile.running.total() == 0
 
     run(scene())
+
+
+def test_a_heavy_request_is_waited_for_and_then_others_go_on() -> None:
+    async def scene() -> None:
+        asker = Asker(Turns(slots=4, most=3, queue=50))
+        tasks = [asker.ask("ann", f"a{n}") for n in range(2)]
+        tasks += [asker.ask("bob", "b0", 3), asker.ask("cy", "c0"), asker.ask("cy", "c1")]
+        await settle()
+        assert asker.order == ["a0", "a1"], "cy would take the room that bob waits for"
+        asker.done["a0"].set()
+        await settle()
+        assert asker.order == ["a0", "a1", "b0"] and asker.turnstile.running.total() == 4
+        asker.done["b0"].set()
+        await settle()
+        assert asker.order[3:] == ["c0", "c1"], "what it leaves holds several"
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        assert asker.turnstile.running.total() == 0
+
+    run(scene())
+
+
+def test_who_waited_for_a_heavy_request_goes_on_when_it_is_given_up() -> None:
+    async def scene() -> None:
+        asker = Asker(Turns(slots=3, most=3, queue=50))
+        tasks = [asker.ask("ann", "a0"), asker.ask("bob", "b0", 3), asker.ask("cy", "c0")]
+        await settle()
+        tasks[1].cancel()
+        await settle()
+        assert asker.order == ["a0", "c0"]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    run(scene())
+
+
+def said(text: str, **more: Any) -> dict[str, Any]:
+    return {"messages": [{"role": "user", "content": text}], **more}
+
+
+PICTURE = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "A" * 90_000}}
+
+
+@pytest.mark.parametrize(
+    ("asked", "counts"),
+    [
+        (said("What is a GPU?"), 1),
+        (said("x" * 12_000), 4),
+        (said("Hi", n=5), 5),
+        (said("Hi", n=900), 16),
+        ({"messages": [{"role": "user", "content": [{"type": "text", "text": "Hi"}, PICTURE]}]}, 2),
+        ({"prompt": list(range(1500))}, 2),
+        ({"prompt": ["x" * 5000, "x" * 5000]}, 3),
+        ({"n": "many", "messages": None}, 1),
+        (None, 1),
+        ([], 1),
+    ],
+)
+def test_as_how_many_a_request_counts(asked: Any, counts: int) -> None:
+    assert weight(asked, Turns()) == counts
