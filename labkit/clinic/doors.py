@@ -21,7 +21,7 @@ TEXT = {
     "key_command": "VLLM_API_KEY=... vllm serve ...",
     "paths": "no other path computes without the key either",
     "paths_bad": "{paths} compute without the key",
-    "paths_why": "vLLM's key guards /v1 and no other path. The same model answers at /invocations.",
+    "paths_why": "vLLM's key guards /v1 and little else: the same model answers at /invocations.",
     "paths_command": "labkit up --replicas 2",
     "tells": "{paths} can be read without the key",
     "tells_why": "They tell what runs here and how busy it is, and compute nothing.",

@@ -9,7 +9,7 @@ from typing import Any
 from labkit.session import Session
 
 TEXT = {
-    "pile": "A conversation of {turns} turns with tools. The server refuses it. {tries} requests so far.",
+    "pile": "A conversation of {turns} turns with tools. The server refuses it. Requests so far: {tries}.",
     "question": "What is the weather in town {number}?",
 }
 TURNS = 16

@@ -12,7 +12,7 @@ TEXT = {
             '`labkit.plan("2x3090", context=4096, users=30)`.',
             '`.find("W4A16", "vllm").fits` says whether a recipe holds the class, `.why` why not, and '
             "`plan.cards.dollars_a_day` what the machine costs.",
-            "W4A16 on one card holds them only with 1,344 tokens each. Which is the cheapest pair?",
+            "One card holds them only with a third of the tokens each. Which is the cheapest pair?",
         ),
         correct="{gpu} with {variant}, {low:.2f} to {high:.2f} dollars a day, and {context:,} tokens for "
         "each of the thirty.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
@@ -194,7 +195,9 @@ def _of(cause: Cause, evidence: str) -> Advice:
 
 
 def _as_html(advice: Advice) -> str:
-    lines = [f"{advice.mark} <b>{html.escape(without_secrets(advice.what))}</b>"]
-    lines += [html.escape(without_secrets(each)) for each in (advice.why, advice.fix) if each]
-    lines += [f"<code>{html.escape(without_secrets(advice.command))}</code>"] if advice.command else []
+    what, why, fix, command = (
+        html.escape(without_secrets(each)) for each in (advice.what, advice.why, advice.fix, advice.command)
+    )
+    lines = [f"{advice.mark} <b>{what}</b>", why, fix, command and f"<code>{command}</code>"]
+    lines = [re.sub(r"`([^`]+)`", r"<code>\1</code>", each) for each in lines if each]
     return f"<p>{'<br>'.join(lines)}</p>"

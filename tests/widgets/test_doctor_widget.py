@@ -25,7 +25,7 @@ ILL = Report(
             True,
         ),
         Finding("gpu", "well", "no GPU <here>"),
-        Finding("shm", "wrong", "small", "why", "start the container anew"),
+        Finding("shm", "wrong", "small", "why `df` says so", "start the container anew"),
     ),
     0.5,
 )
@@ -54,7 +54,7 @@ def test_looking_around(widget: Doctor) -> None:
     shown = widget.still_html()
     assert "hf_" not in shown
     assert "no GPU &lt;here&gt;" in shown
-    assert "start the container anew" in shown
+    assert "<code>start the container anew</code>" in shown and "why <code>df</code> says so" in shown
     assert not widget.look.disabled
 
 

@@ -21,10 +21,10 @@ TEXT = {
     "again, `labkit doctor` may know why.",
     "right": "Right: {title}. {cause}",
     "wrong": "Not that: {why} Look at the first line that names an error, then choose again.",
-    "wrong_why": "{title} would say `{sample}`.",
+    "wrong_why": '"{title}" would say `{sample}`.',
     "unknown": "{name!r} is none of the choices. They are: {choices}.",
-    "healed": "Healed. {cure} What failed before works now: {text}",
-    "not_healed": "It still fails: {text}",
+    "healed": "Healed. {cure} What failed before works now: `{text}`",
+    "not_healed": "It still fails: `{text}`",
     "closed": "This drill is over. Start it again with labkit.drill({name!r}).",
     "seen": "What you see:",
 }
@@ -137,7 +137,7 @@ class Drill(ABC):
         self._check_open()
         tried = self._tried(mended=True)
         self.healed = tried.ok
-        text = " ".join(tried.text.split())[:300]
+        text = " ".join(tried.text.replace("`", "'").split())[:300]
         return Verdict(
             tried.ok, TEXT["healed" if tried.ok else "not_healed"].format(cure=self.cured, text=text)
         )
