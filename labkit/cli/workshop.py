@@ -40,6 +40,7 @@ def workshop() -> None:
 )
 @click.option("--port", type=click.IntRange(1024, 65000), default=8100, show_default=True)
 @click.option("--homes", help="The learners' homes; on a rented machine, a folder on the disk that is kept.")
+@click.option("--model", help="What to serve, as for `labkit up`; by default what runs, or the twin.")
 @click.option("--idle", type=click.IntRange(1), default=60, show_default=True, help="Minutes until culled.")
 def up(
     learners: int | None,
@@ -47,6 +48,7 @@ def up(
     sign_in: str | None,
     port: int,
     homes: str | None,
+    model: str | None,
     idle: int,
 ) -> None:
     """Open a workshop; without --learners or --names, bring back the last one, kernels and all."""
@@ -57,7 +59,7 @@ def up(
     if learners or names:
         who = _read_names(names) if names else room.numbered(learners or 0)
         wanted = opening.describe(who, sign_in, port, homes, idle * 60)  # type: ignore[arg-type]
-    opened = opening.up(wanted, Progress())
+    opened = opening.up(wanted, Progress(), model)
     for line in _said(opened):
         click.echo(line)
 

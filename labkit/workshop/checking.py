@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 
+from labkit import home
 from labkit.clinic.findings import Finding, Report
 from labkit.errors import LabkitError
 from labkit.hardware import machine
@@ -42,6 +43,9 @@ TEXT = {
     "ports_ours": "the ports {first} to {last} are the workshop's",
     "server": "the model answers: {what}",
     "server_bad": "The model does not answer: {what}",
+    "server_open": "The model's server answers at some addresses without a key, past the gate.",
+    "server_open_why": "It was started by hand; `labkit workshop up --model` closes them all.",
+    "server_open_command": "labkit down && labkit workshop up --model {model}",
     "server_why": "Without it there is no lesson.",
     "hub_down": "The workshop is not open, so no sign-in was tried.",
     "gate_bad": "A learner's key does not reach the model (HTTP {status}).",
@@ -77,6 +81,7 @@ def _all(here: Room) -> Iterator[Finding]:
     level = "well" if model.state == "ready" else "wrong"
     why, command = ("", "") if level == "well" else (TEXT["server_why"], "labkit up")
     yield Finding("server", level, TEXT[word].format(what=model.message), why, command)  # type: ignore[arg-type]
+    yield from _past_the_gate()
     if hub.alive("hub"):
         yield from _gate(here)
         yield from _sign_ins(here)
@@ -145,6 +150,16 @@ def _ports(here: Room) -> Iterator[Finding]:
         yield Finding("ports", "well", TEXT["ports"].format(**facts))
     except LabkitError as error:
         yield Finding("ports", "wrong", str(error), TEXT["ports_why"])
+
+
+def _past_the_gate() -> Iterator[Finding]:
+    server = home.read()
+    try:
+        if server and httpx.get(server.url.replace("/v1", "/metrics"), trust_env=False).status_code == 200:
+            command = TEXT["server_open_command"].format(model=server.source)
+            yield Finding("server", "note", TEXT["server_open"], TEXT["server_open_why"], command)
+    except httpx.HTTPError:
+        return  # that it does not answer is said already
 
 
 def _gate(here: Room) -> Iterator[Finding]:

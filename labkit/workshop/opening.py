@@ -12,6 +12,7 @@ from labkit import home, server, starting
 from labkit.display import Progress
 from labkit.engines import ports, process
 from labkit.errors import LabkitError, disk_full
+from labkit.home import Server
 from labkit.workshop import hub, people, proxy, room
 from labkit.workshop.gate import SHARING
 from labkit.workshop.room import Room, Secrets, SignIn
@@ -62,10 +63,12 @@ def describe(
     return Room(names, sign_in, separate, str(Path(folder).resolve()), str(course), port, cull_s)
 
 
-def up(wanted: Room | None, show: Progress) -> Opened:
+def up(wanted: Room | None, show: Progress, model: str | None = None) -> Opened:
     """Open `wanted`, or bring back what was open before. What runs already is left alone.
 
-    Raises LabkitError. After a hub was killed, the learners' servers are found again, kernels and all.
+    model: as for `labkit up`, served with what a class needs (see the gate's SHARING); where none is named,
+    the server that runs is taken as it is. Raises LabkitError. After a hub was killed, the learners' servers
+    are found again, kernels and all.
     """
     _check_extra()
     known = room.read()
@@ -75,14 +78,14 @@ def up(wanted: Room | None, show: Progress) -> Opened:
     if here is None:
         raise LabkitError(TEXT["never"])
     try:
-        return _open(here, show)
+        return _open(here, show, model)
     except OSError as error:
         raise disk_full(error, "the workshop") or LabkitError(str(error)) from error
     finally:
         show.close()
 
 
-def _open(here: Room, show: Progress) -> Opened:
+def _open(here: Room, show: Progress, model: str | None) -> Opened:
     secret = room.read_secrets()
     show.update(TEXT["stage_proxy"])
     proxy.install()
@@ -93,12 +96,7 @@ def _open(here: Room, show: Progress) -> Opened:
         people.make(here)
         passwords = people.passwords(here) if here.sign_in == "own" else None
     Path(here.homes).mkdir(mode=0o755, parents=True, exist_ok=True)
-    known = home.read()
-    if known and process.alive(known.pid, known.create_time):
-        serving = starting.up(known.source, progress=show)
-    else:  # ours to start, so with what a class needs: see the gate
-        source = known.source if known else starting.POCKET
-        serving = starting.up(source, progress=show, extra_flags=SHARING)
+    serving = serve(model, show)
     if not hub.alive("hub"):
         check_ports(here)
     room.write(here)
@@ -111,6 +109,15 @@ def _open(here: Room, show: Progress) -> Opened:
     hub.start("hub", (sys.executable, "-m", "jupyterhub", "-f", str(config)))
     hub.wait("hub", f"{here.url}/hub/health", _PATIENCE_S)
     return Opened(here, secret, passwords)
+
+
+def serve(model: str | None, show: Progress) -> Server:
+    """The server of the class; see `up`. Raises LabkitError, for one that runs with other flags too."""
+    known = home.read()
+    if model is None and known and process.alive(known.pid, known.create_time):
+        return starting.up(known.source, progress=show)
+    model = model or (known.source if known else starting.POCKET)
+    return starting.up(model, progress=show, extra_flags=SHARING)
 
 
 def down() -> int:
