@@ -29,7 +29,7 @@ TEXT = {
     "vision": "Vision",
     "price": "Dollars a day",
     "memory": "memory, GiB",
-    "budget": "what the engine may take",
+    "budget": "the engine's limit",
     "fits": "{title} fits: {longest:,} tokens of context at most for {users}, {ceiling}, {money}.",
     "no_fit": "{title} does not fit: {why}. {instead}",
     "user": "one user",
@@ -72,7 +72,8 @@ class Planner(Instrument):
         mark = {"symbol": "line-ns-open", "size": 22, "color": "#888"}
         budget = go.Scatter(name=TEXT["budget"], mode="markers", marker=mark)
         self.figure = figure(*bars, budget, x=TEXT["memory"], barmode="stack", height=340)
-        self.figure.layout.legend.traceorder = "normal"
+        # From the left edge of the figure, not of the bars: there is little room on a narrow page.
+        self.figure.layout.legend.update(traceorder="normal", xref="container", x=0)
         self.figure.layout.yaxis.autorange = "reversed"
         self.plan: Plan | None = None
         """The plan that is shown."""

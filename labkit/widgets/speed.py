@@ -79,7 +79,7 @@ class Speed(Instrument):
         self.prompt = SelectionSlider(options=_LENGTHS, value=128, description=TEXT["prompt"], **wide)
         self.answer = SelectionSlider(options=_LENGTHS, value=64, description=TEXT["answer"], **wide)
         self.gpu = Dropdown(
-            options=[(TEXT["here"], None), *((each, each) for each in catalog.gpus())],
+            options=[(TEXT["here"], ""), *((each, each) for each in catalog.gpus())],
             description=TEXT["gpu"],
             tooltip=TEXT["gpu_tip"],
             **wide,
@@ -139,7 +139,7 @@ class Speed(Instrument):
                 streams=self.chosen,
                 prompt_tokens=self.prompt.value,
                 max_tokens=self.answer.value,
-                gpu=self.gpu.value,
+                gpu=self.gpu.value or None,
                 watch=self._show,
                 stopping=self.stopping,
             )

@@ -79,6 +79,8 @@ def test_the_ceiling_is_drawn_where_it_is_known(widget: Speed, monkeypatch: pyte
     assert cards == ["RTX 4090"] and (ceiling.x, ceiling.y) == ((1, 2), (50.0, 100.0))
     assert "By the sheet." in widget.words.text and "<td>100 (reached: " in widget.table.value
     assert "gpu='RTX 4090'" in widget.samples()["Python"]
+    widget.gpu.index = 0
+    assert widget.gpu.index == 0 and "gpu" not in widget.samples()["Python"], "the choice is gone"
 
 
 def test_what_runs_now_is_drawn_with_its_ceiling(widget: Speed) -> None:
