@@ -27,7 +27,7 @@ import uvicorn
 import labkit
 from labkit import home, starting
 from labkit.workshop.gate import PRIORITY, SHARING, Gate
-from labkit.workshop.room import Turns
+from labkit.workshop.room import Turns, turns_here
 
 TEXT = {
     "head": "| way | flood | alone p50, p95 | flooded p50, p95 | times (p50) | flood's requests |\n"
@@ -161,7 +161,9 @@ def main() -> None:
     """Measure, print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=40, help="questions of the quiet learner in each case")
-    parser.add_argument("--most", type=int, default=Turns.most, help="the gate's limit for one learner")
+    parser.add_argument(
+        "--most", type=int, default=turns_here().most, help="the gate's limit for one learner"
+    )
     parser.add_argument("--gate-only", action="store_true", help="leave the server alone out")
     parser.add_argument("--json", type=Path, help="write the figures here too")
     args = parser.parse_args()

@@ -60,7 +60,8 @@ def describe(
     folder = homes or (DEFAULT_HOMES if separate else str(room.state() / "homes"))
     course = Path(__file__).resolve().parents[2]
     names = room.check_names(learners)
-    return Room(names, sign_in, separate, str(Path(folder).resolve()), str(course), port, cull_s)
+    homes = str(Path(folder).resolve())
+    return Room(names, sign_in, separate, homes, str(course), port, cull_s, room.turns_here())
 
 
 def up(wanted: Room | None, show: Progress, model: str | None = None) -> Opened:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from labkit import home
+from labkit.engines import vllm
 from labkit.errors import LabkitError
 
 SignIn = Literal["own", "shared"]
@@ -48,6 +49,11 @@ class Turns:
     """Of text, about a thousand tokens: a request counts once more for each time that it holds so many."""
     queue: int = 64
     """Requests of one learner that may wait. What comes on top is refused, in a sentence."""
+
+
+def turns_here() -> Turns:
+    """For this machine. A CPU works for the model and for everybody's notebooks, so a learner has half."""
+    return Turns(most=8) if vllm.build() == "cpu" else Turns()
 
 
 @dataclass(frozen=True)

@@ -46,6 +46,14 @@ def test_what_a_room_means_to_the_hub(changes: dict[str, Any], trait: str, value
     assert composed(**changes)[name][attribute] == value
 
 
+@pytest.mark.parametrize(("build", "most"), [("cpu", 8), ("cuda", 16), (None, 16)])
+def test_one_learner_has_fewer_turns_where_the_model_shares_the_cores(
+    build: str | None, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room.vllm, "build", lambda: build)
+    assert room.turns_here().most == most
+
+
 def test_a_learner_finds_the_gate_and_no_secret_of_others() -> None:
     environment = composed()["Spawner"]["environment"]
     assert environment["LABKIT_URL"] == "http://127.0.0.1:9004/v1"
