@@ -3,6 +3,9 @@
 `labkit.probes.speed` and `vllm bench serve` ask the same server, with prompts and answers of the same lengths
 and as many requests at once; in pairs, in turns first and second, for one pair's noise hits both. Each row is
 the median of the pairs' ratios. A pair takes about 25 s on two cores, most of it the loading of vLLM.
+
+With `--steady` they ask a server that answers by the clock, and not the twin, whose own times differ by more
+than the bar from one run to the next on a busy machine.
 """
 
 from __future__ import annotations
@@ -10,13 +13,17 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import mean, median
 from typing import Any
 
 import labkit
+from bench import steady
 from bench.rows import around_the_median
+from labkit.display import Progress
+from labkit.engines import twin
 from labkit.probes.quoted import Quoted, quoted
 from labkit.probes.speed import Speed, speed
 from labkit.session import Session
@@ -95,8 +102,15 @@ def main() -> None:
     parser.add_argument("--prompt-tokens", type=int, default=128, help="read in each (default: 128)")
     parser.add_argument("--max-tokens", type=int, default=64, help="written in each (default: 64)")
     parser.add_argument("--json", type=Path, help="write the rows here too")
+    parser.add_argument("--steady", action="store_true", help="ask a server that answers by the clock")
     args = parser.parse_args()
-    session, found = labkit.connect(), []
+    with steady.running(twin.pocket(Progress())) if args.steady else nullcontext(None) as url:
+        measure(args, labkit.connect(url))
+
+
+def measure(args: argparse.Namespace, session: Session) -> None:
+    """All rows, printed as they come."""
+    found = []
     print(f"{session.model}\n\n{TEXT['head']}")
     for streams in args.streams:
         asked = {"streams": streams, "requests": args.rounds * streams}

@@ -43,9 +43,9 @@ def _load() -> None:
     import openai  # noqa: F401
 
     from labkit import probes  # noqa: F401
-    from labkit.widgets import live_figure
+    from labkit.widgets import figures, planner  # noqa: F401
 
-    live_figure.warm()
+    figures.warm()
 
 
 if "ipykernel" in sys.modules:

@@ -30,8 +30,3 @@ class LiveFigure(go.FigureWidget):
     _script = traitlets.Instance(Widget, default_value=PLOTLY).tag(sync=True, **widget_serialization)
     _told = traitlets.Unicode("").tag(sync=True)
     """What a screen reader says in its place."""
-
-
-def warm() -> None:
-    """Let Plotly read its rules, which it does for the first trace: 0.7 s."""
-    go.Figure(go.Scatter(x=[0]))

@@ -72,8 +72,10 @@ class Planner(Instrument):
         mark = {"symbol": "line-ns-open", "size": 22, "color": "#888"}
         budget = go.Scatter(name=TEXT["budget"], mode="markers", marker=mark)
         self.figure = figure(*bars, budget, x=TEXT["memory"], barmode="stack", height=340)
-        # From the left edge of the figure, not of the bars: there is little room on a narrow page.
-        self.figure.layout.legend.update(traceorder="normal", xref="container", x=0)
+        # Over the whole figure, and not the bars alone: three columns on a narrow page, and not one.
+        corner = {"xref": "container", "yref": "container", "x": 0, "y": 1, "yanchor": "top"}
+        self.figure.layout.legend.update(traceorder="normal", entrywidth=85, **corner)
+        self.figure.layout.margin.t = 48
         self.figure.layout.yaxis.autorange = "reversed"
         self.plan: Plan | None = None
         """The plan that is shown."""

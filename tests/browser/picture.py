@@ -70,7 +70,7 @@ def instruments(lab: Lab, page: Page) -> None:
     for number, each in enumerate(taken):
         place = (number % IN_A_ROW * size[0], number // IN_A_ROW * size[1])
         sheet.paste(each.crop((0, 0, each.width, min(HIGH, each.height))), place)
-    sheet.quantize(128).save(DOCS / "instruments.png", optimize=True)
+    sheet.quantize(256, kmeans=2).save(DOCS / "instruments.png", optimize=True)
 
 
 def _taken(page: Page, cell: Locator, start: str, path: Path) -> PIL.Image.Image:
