@@ -181,6 +181,8 @@ def test_a_sweep_is_drawn_while_it_runs_and_can_be_stopped(opened: Page) -> None
         slide(box, SPEED[name], "Home")
     slide(box, SPEED["streams"], "Home")
     slide(box, SPEED["streams"], "ArrowRight")
+    # Or the click overtakes what the slider has to say.
+    expect(box.locator("pre").first).to_contain_text("streams=(1, 2)")
     button(box, SPEED["start"]).click()
     expect(words(box)).to_contain_text("2 at once gave", timeout=SLOW_MS)
     assert data(rate, 0, "x") == [1, 2] and min(data(rate, 0, "y")) > 0
