@@ -17,7 +17,7 @@ TEXT = {
     "row": "{mark} {what}",
     "why": "    Why it matters: {why}",
     "command": "    Mend it: {command}",
-    "head": "| | what | why it matters | mend it |\n|---|---|---|---|",
+    "head": "| | what, why it matters, and what mends it |\n|---|:---|",
 }
 MARKS: dict[Level, str] = {"well": "ok  ", "note": "note", "wrong": "BAD ", "alarm": "!!! "}
 
@@ -78,7 +78,7 @@ class Report:
         rows = []
         for each in self.findings:
             command = f"`{each.command}`" if each.command else ""
-            cells = (MARKS[each.level].strip(), each.what, each.why, command)
-            rows.append(f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |")
+            said = "<br>".join(filter(None, (each.what, each.why, command)))  # one column: pages are narrow
+            rows.append(f"| {MARKS[each.level].strip()} | {said.replace('|', '&#124;')} |")
         table = "\n".join([TEXT["head"], *rows])
         return no_formula(without_secrets(f"{table}\n\n**{self.summary}**"))

@@ -387,7 +387,7 @@ def test_report_to_share(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
 
 def test_in_a_notebook() -> None:
     table = BAD._repr_markdown_()
-    assert "| BAD | full of … | why | `df -h` |" in table
+    assert "| BAD | full of …<br>why<br>`df -h` |" in table
     assert "hf_" not in repr(BAD)
 
 
