@@ -181,14 +181,16 @@ def test_a_sweep_is_drawn_while_it_runs_and_can_be_stopped(opened: Page) -> None
         slide(box, SPEED[name], "Home")
     slide(box, SPEED["streams"], "Home")
     slide(box, SPEED["streams"], "ArrowRight")
-    # Or the click overtakes what the slider has to say.
-    expect(box.locator("pre").first).to_contain_text("streams=(1, 2)")
+    code = box.locator("pre").first  # a click may overtake what a slider has to say, so that is waited for
+    expect(code).to_contain_text("streams=(1, 2), prompt_tokens=16, max_tokens=16")
     button(box, SPEED["start"]).click()
     expect(words(box)).to_contain_text("2 at once gave", timeout=SLOW_MS)
     assert data(rate, 0, "x") == [1, 2] and min(data(rate, 0, "y")) > 0
     expect(box.locator("table tr")).to_have_count(3)
     slide(box, SPEED["streams"], "End")
     slide(box, SPEED["answer"], "End")
+    expect(code).to_contain_text("streams=(1, 2, 4, 8, 16, 32, 64)")
+    expect(code).to_contain_text("max_tokens=2048")
     button(box, SPEED["start"]).click()
     expect(words(box)).to_contain_text(re.compile(r"1 at once: \d of 4"))
     opened.wait_for_function("plot => plot.data[2].y[0] > 0", arg=rate.element_handle())
