@@ -45,12 +45,15 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[home.Server]:
         patch.setenv("LABKIT_HOME", str(tmp_path_factory.mktemp("ray")))
         patch.setattr(starting, "FIRST_PORT", 18300)
         patch.setattr(starting, "LAST_PORT", 18390)
-        done = CliRunner().invoke(main, ["deploy", "ray", "--least", "2", "--most", "2", "--timeout", "500"])
-        assert done.exit_code == 0, done.output
-        server = home.read()
-        assert server is not None
-        yield server
-        labkit.stop()
+        try:
+            words = ["deploy", "ray", "--least", "2", "--most", "2", "--timeout", "500"]
+            done = CliRunner().invoke(main, words)
+            assert done.exit_code == 0, done.output
+            server = home.read()
+            assert server is not None
+            yield server
+        finally:
+            labkit.stop()  # also what never came up: it would slow all tests after it
 
 
 def who_answered(log: str) -> set[str]:
