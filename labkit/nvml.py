@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,6 +64,12 @@ class Gpu:
         words += TEXT["cuda"].format(cuda=self.cuda) if self.cuda else ""
         who = ", ".join(map(str, self.processes))
         return words + (TEXT["used"].format(who=who) if who else "")
+
+
+def chosen() -> tuple[int, ...]:
+    """The numbers of the cards in CUDA_VISIBLE_DEVICES; empty where none are named by number."""
+    words = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
+    return tuple(int(each) for each in words if each.strip().isdigit())
 
 
 def read() -> tuple[tuple[Gpu, ...], str | None]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from labkit import catalog
+from labkit import catalog, nvml
 from labkit.display import Progress
 from labkit.engines import vllm
 from labkit.engines.recipe import GUIDE_CONTEXT, Device, Recipe, recipe_for, recipe_for_variant, replicas_of
@@ -95,6 +95,4 @@ def _places(device: Device, here: Machine) -> tuple[int, ...]:
     """The numbers of the processor cores or GPUs that may be used."""
     if device == "cpu":
         return tuple(sorted(os.sched_getaffinity(0)))
-    chosen = os.environ.get("CUDA_VISIBLE_DEVICES", "")
-    numbers = [int(each) for each in chosen.split(",") if each.strip().isdigit()]
-    return tuple(numbers or range(len(here.gpus)))
+    return nvml.chosen() or tuple(range(len(here.gpus)))

@@ -7,7 +7,6 @@ it takes of the card is gone when it ends.
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import threading
@@ -40,7 +39,7 @@ class Use:
 
 def first() -> int:
     """The number of the first card to use: of CUDA_VISIBLE_DEVICES, else 0."""
-    return int(os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0] or 0)
+    return next(iter(nvml.chosen()), 0)
 
 
 def in_use(cards: int | None = None) -> list[float]:
