@@ -266,7 +266,10 @@ def _wait(server: Server, deadline: float, timeout: float, show: Progress) -> Se
         if not all(map(lives, server.parts)):
             raise _died(server)
         if server.replicas:  # one that has long been serving says no more in its log that it listens
-            why = next(iter(faults(server, _PING_S).values()), None) or ping(server, _PING_S)
+            # No question before all listen: a worker that is asked again and again never goes idle, and
+            # on two cores it has kept one that starts from its first second for minutes.
+            open_all = all(ports.listens(each.port) for each in server.parts)
+            why = _unanswered(server) if open_all else "loading"
         else:
             why = ping(server, _PING_S) if vllm.listens(tail(server.log)) else "loading"
         if why is None:
@@ -277,6 +280,11 @@ def _wait(server: Server, deadline: float, timeout: float, show: Progress) -> Se
             raise LabkitError(TEXT["refused"].format(why=why, log=server.log))
         time.sleep(0.25)
     raise LabkitError(TEXT["slow"].format(timeout=timeout, stage=stage(server)))
+
+
+def _unanswered(server: Server) -> str | None:
+    """Why one of its replicas, or the router before them, does not answer; None where all do."""
+    return next(iter(faults(server, _PING_S).values()), None) or ping(server, _PING_S)
 
 
 def _died(server: Server) -> LabkitError:

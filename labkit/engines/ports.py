@@ -24,3 +24,10 @@ def hold(port: int) -> socket.socket | None:
         held.close()
         return None
     return held
+
+
+def listens(port: int) -> bool:
+    """Whether anything on 127.0.0.1 takes connections at `port`."""
+    with socket.socket() as probe:
+        probe.settimeout(2)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
