@@ -88,7 +88,8 @@ def test_an_answer_comes_token_by_token_and_tells_its_rivals(tokens: Locator, pa
     tokens.get_by_label(TOKENS["prompt"], exact=True).fill("What is the KV cache?")
     _button(tokens, TOKENS["ask"]).click()
     expect(tokens.get_by_role("status")).to_contain_text("lower bound", timeout=SLOW_MS)
-    assert words.evaluate("words => words.counts.size") >= 3, "the answer came in one piece"
+    # An answer of the twin is over in a tenth of a second, which may be the first token and all others.
+    assert words.evaluate("words => words.counts.size") > 1, "the answer came in one piece"
     options = words.get_by_role("option")
     count = options.count()
     assert count > 5
