@@ -21,7 +21,7 @@ import labkit
 from labkit import LabkitError, home, starting
 from labkit.cli import main
 from labkit.clinic import checks_servers
-from labkit.engines import process, router, vllm
+from labkit.engines import ports, process, router, vllm
 from labkit.engines.recipe import Command, Recipe
 from labkit.home import Replica, Server
 from labkit.lessons import solution
@@ -134,6 +134,22 @@ def test_a_dead_replica_is_said_and_started_again_by_a_command(
     assert mended.replicas[0] == server.replicas[0] and mended.replicas[1].pid != dead.pid
     assert mended.replicas[1].port == dead.port and mended.pid == server.pid, "the router stays"
     assert labkit.status().answering == 2
+
+
+def test_no_question_is_asked_before_all_of_them_listen(
+    played: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A living replica's worker that never goes idle has kept the starting one from its core for minutes."""
+    kill(up(tmp_path, replicas=2).replicas[1])
+    asked, real = list[bool](), starting._unanswered
+
+    def noted(server: Server) -> str | None:
+        asked.append(all(ports.listens(each.port) for each in server.parts))
+        return real(server)
+
+    monkeypatch.setattr(starting, "_unanswered", noted)
+    assert up(tmp_path, replicas=2).ready
+    assert asked and all(asked)
 
 
 def says(server: Server, key: str | None = None) -> tuple[int, str]:
