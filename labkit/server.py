@@ -72,6 +72,11 @@ def faults(server: Server, ping_s: float) -> dict[int, str]:
         return {number: words for number, words in said if words is not None}
 
 
+def unanswered(server: Server, ping_s: float) -> str | None:
+    """Why one of its replicas, or the router before them, does not answer; None where all do."""
+    return next(iter(faults(server, ping_s).values()), None) or ping(server, ping_s)
+
+
 def told(server: Server, silent: dict[int, str]) -> str:
     """How many replicas answer, and what mends it, in a sentence that follows another."""
     count = len(server.replicas)

@@ -17,7 +17,8 @@ from labkit.engines.recipe import GUIDE_CONTEXT, Command, Recipe
 from labkit.engines.twin import TEXT as TWIN
 from labkit.errors import LabkitError, disk_full
 from labkit.home import Replica, Server
-from labkit.server import end, fault, faults, lives, ping, stage, tail, told
+from labkit.loading import PING_S, wait
+from labkit.server import end, fault, faults, lives, stage, told
 from labkit.wanted import POCKET as POCKET
 from labkit.wanted import POCKET_NAME as POCKET_NAME
 from labkit.wanted import Wanted, source
@@ -45,22 +46,13 @@ TEXT = {
     "(or `labkit down`), then start it again with yours.",
     "cannot": "The server cannot be started here: {why}.",
     "cannot_more": "(`labkit` keeps its files in ~/.labkit; LABKIT_HOME names another folder.)",
-    "died": "The server ended while it was {stage}: {why}.",
-    "log": "The whole log: {log}",
-    "no_words": "it said nothing",
-    "stopped": "The server was stopped while it was loading. Start it again with labkit.start() "
-    "(or `labkit up`).",
-    "slow": "The server is not ready after {timeout:.0f} s; it is {stage} and goes on loading. "
-    "Call labkit.start() again to wait longer, or see `labkit logs`.",
     "slow_turn": "Another notebook or terminal has been starting the server for {timeout:.0f} s. "
     "See `labkit logs`.",
     "left": "The server goes on loading: labkit.start() (or `labkit up`) waits for it again, labkit.stop() "
     "(or `labkit down`) ends it.",
-    "refused": "The server refuses a first request ({why}). The whole log: {log}",
 }
 
 FIRST_PORT, LAST_PORT = 8000, 8040
-_PING_S = 30.0
 _RAY_CONFIG = "ray.json"
 _QUIET = Progress(on=False)
 
@@ -99,7 +91,7 @@ def up(
                 show.done(TEXT["found"].format(model=server.model, url=server.url))
                 return server
             server = server or _launch(wanted, port, show, held)
-            server = _wait(server, deadline, timeout, show)
+            server = wait(server, deadline, timeout, show)
     except KeyboardInterrupt:
         if home.read():
             show.note(TEXT["left"])
@@ -149,7 +141,7 @@ def _attach(wanted: Wanted, port: int | None, show: Progress) -> Server | None:
         raise LabkitError(TEXT["other"].format(running=server.model, wanted=wanted.source))
     if wanted.flags and wanted.flags != server.flags:
         raise LabkitError(TEXT["other_flags"].format(running=" ".join(server.flags) or "none"))
-    silent = faults(server, _PING_S) if server.ready else {}
+    silent = faults(server, PING_S) if server.ready else {}
     # A router that starts waits for all of its replicas: it cannot be started beside a dead one.
     if len(silent) == len(server.engines) or (silent and not lives(server)):
         show.note(TEXT["restarting"].format(why=next(iter(silent.values()))))
@@ -203,7 +195,7 @@ def _composed(wanted: Wanted, recipe: Recipe, port: int) -> tuple[Command, dict[
 
 def _mend(server: Server, wanted: Wanted, show: Progress, held: ExitStack) -> Server:
     """Start again what is dead among the router and, where they were asked for, its replicas."""
-    silent = faults(server, _PING_S)
+    silent = faults(server, PING_S)
     if silent and wanted.replicas == 1:
         show.note(told(server, silent).strip())
         silent = {}
@@ -257,48 +249,3 @@ def _port(wanted: int | None, first: int, show: Progress) -> tuple[int, socket.s
     if wanted is not None:
         raise LabkitError(TEXT["port_taken"].format(port=wanted, first=FIRST_PORT))
     raise LabkitError(TEXT["no_port"].format(first=FIRST_PORT, last=LAST_PORT))
-
-
-def _wait(server: Server, deadline: float, timeout: float, show: Progress) -> Server:
-    """Watch a loading server until it has answered; remember then that it is ready."""
-    while time.monotonic() < deadline:
-        show.update(stage(server))
-        if not all(map(lives, server.parts)):
-            raise _died(server)
-        if server.replicas:  # one that has long been serving says no more in its log that it listens
-            # No question before all listen: a worker that is asked again and again never goes idle, and
-            # on two cores it has kept one that starts from its first second for minutes.
-            open_all = all(ports.listens(each.port) for each in server.parts)
-            why = _unanswered(server) if open_all else "loading"
-        else:
-            why = ping(server, _PING_S) if vllm.listens(tail(server.log)) else "loading"
-        if why is None:
-            server = replace(server, ready=True)
-            home.write(server)
-            return server
-        if (why or "").startswith("HTTP 4"):
-            raise LabkitError(TEXT["refused"].format(why=why, log=server.log))
-        time.sleep(0.25)
-    raise LabkitError(TEXT["slow"].format(timeout=timeout, stage=stage(server)))
-
-
-def _unanswered(server: Server) -> str | None:
-    """Why one of its replicas, or the router before them, does not answer; None where all do."""
-    return next(iter(faults(server, _PING_S).values()), None) or ping(server, _PING_S)
-
-
-def _died(server: Server) -> LabkitError:
-    """Clean up after a server that ended while loading, and say why it did. Replicas that answer stay."""
-    dead = next(each for each in server.parts if not lives(each))
-    if home.read() is None:  # labkit.stop() in another window
-        end(server)
-        return LabkitError(TEXT["stopped"])
-    if server.replicas and ping(server, _PING_S) is None:
-        home.write(replace(server, ready=True))
-    else:
-        end(server)
-        home.forget()
-    log = tail(dead.log)
-    why = vllm.last_words(log) or TEXT["no_words"]
-    sentence = TEXT["died"].format(stage=vllm.stage(log), why=why.rstrip("."))
-    return LabkitError(f"{with_cure(sentence, log)} {TEXT['log'].format(log=dead.log)}")

@@ -8,7 +8,6 @@ a `script`, whatever is said.
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 import sys
 import threading
@@ -24,6 +23,8 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
+
+from labkit.engines.ports import listens
 
 MODEL, KEY = "fake-model", "fake-key"
 LOGPROBS = {"content": [{"token": "You", "logprob": -0.5, "bytes": [89], "top_logprobs": []}]}
@@ -157,18 +158,13 @@ def apart(port: int, fake: str = f"{__name__}:FakeOpenAI()") -> Iterator[subproc
     made = subprocess.Popen([sys.executable, "-c", code, str(port)])
     try:
         until = time.monotonic() + 30
-        while not _listens(port):
+        while not listens(port):
             assert time.monotonic() < until and made.poll() is None, "the fake did not start"
             time.sleep(0.05)
         yield made
     finally:
         made.kill()
         made.wait()
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as caller:
-        return caller.connect_ex(("127.0.0.1", port)) == 0
 
 
 _USAGE: dict[str, int] = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}

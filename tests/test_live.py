@@ -191,7 +191,7 @@ def test_two_notebooks_at_once_after_the_engine_was_wedged(session: Session) -> 
     for each in process.family(dead.pid, dead.create_time):
         if each.pid != dead.pid:
             each.suspend()
-    code = f"from labkit import starting; starting._PING_S = 3; {NOTEBOOK}"
+    code = f"from labkit import starting; starting.PING_S = 3; {NOTEBOOK}"
     both = [
         subprocess.Popen(
             [sys.executable, "-c", code], text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE

@@ -18,7 +18,7 @@ import pytest
 from click.testing import CliRunner
 
 import labkit
-from labkit import LabkitError, home, starting
+from labkit import LabkitError, home, loading, starting
 from labkit.cli import main
 from labkit.clinic import checks_servers
 from labkit.engines import ports, process, router, vllm
@@ -141,13 +141,13 @@ def test_no_question_is_asked_before_all_of_them_listen(
 ) -> None:
     """A living replica's worker that never goes idle has kept the starting one from its core for minutes."""
     kill(up(tmp_path, replicas=2).replicas[1])
-    asked, real = list[bool](), starting._unanswered
+    asked, real = list[bool](), loading.unanswered
 
-    def noted(server: Server) -> str | None:
+    def noted(server: Server, ping_s: float) -> str | None:
         asked.append(all(ports.listens(each.port) for each in server.parts))
-        return real(server)
+        return real(server, ping_s)
 
-    monkeypatch.setattr(starting, "_unanswered", noted)
+    monkeypatch.setattr(loading, "unanswered", noted)
     assert up(tmp_path, replicas=2).ready
     assert asked and all(asked)
 

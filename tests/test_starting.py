@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 import labkit
-from labkit import LabkitError, home, starting, wanted
+from labkit import LabkitError, home, loading, starting, wanted
 from labkit.engines import process, vllm
 from labkit.engines.recipe import Command
 from labkit.home import Server
@@ -103,7 +103,7 @@ def test_another_model_or_other_flags_are_not_mixed_up(lab_home: Path, tmp_path:
 def test_an_engine_that_died_behind_a_living_port_is_noticed(
     plays: list[str], misbehaving: Misbehaving, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, notes: Notes
 ) -> None:
-    monkeypatch.setattr(starting, "_PING_S", 0.3)
+    monkeypatch.setattr(starting, "PING_S", 0.3)
     pid, born = process.spawn((sys.executable, "-c", IDLE), dict(os.environ), tmp_path / "log", tmp_path)
     home.write(me(pid=pid, create_time=born, port=misbehaving.server_port))
     assert labkit.status(ping_s=0.3).state == "broken"
@@ -146,7 +146,7 @@ def test_who_interrupts_the_wait_leaves_it_loading(
     def interrupt(log: str) -> str:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(starting, "tail", interrupt)
+    monkeypatch.setattr(loading, "tail", interrupt)
     with pytest.raises(KeyboardInterrupt):
         up(tmp_path, progress=notes)
     assert "goes on loading" in notes.notes[0] and labkit.status().state == "loading"

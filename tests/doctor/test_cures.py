@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 import labkit
-from labkit import LabkitError, catalog, home, starting
+from labkit import LabkitError, catalog, home, loading, starting
 from labkit.cli import main
 from labkit.diagnosis import diagnose, with_cure
 from labkit.reply import Reply
@@ -106,7 +106,7 @@ def test_a_server_that_dies_while_it_starts(name: str, lab_home: Path) -> None:
     log.write_text(f"INFO: starting\n{SYMPTOMS[name].sample}\n", "utf-8")
     server = home.Server(2**22 - 1, 1.0, 1, "k", "m", "pocket", str(log))
     home.write(server)
-    told = str(starting._died(server))
+    told = str(loading._died(server))
     cause = diagnose(SYMPTOMS[name].sample).cause
     assert cause is not None
     assert told.endswith(f"{cause.sentence} The whole log: {log}")
