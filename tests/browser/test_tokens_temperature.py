@@ -24,7 +24,8 @@ CELLS = (
 )
 COUNT_TOKENS = """(words) => {
     words.counts = new Set();
-    new MutationObserver(() => words.counts.add(words.children.length)).observe(words, {childList: true});
+    const look = () => { if (words.children.length) words.counts.add(words.children.length); };
+    new MutationObserver(look).observe(words, {childList: true});
 }"""
 COUNT_DOTS = """(plot) => {
     plot.counts = new Set();
@@ -34,6 +35,11 @@ COUNT_DOTS = """(plot) => {
     };
     look();
 }"""
+LONG = (
+    "Repeat this: the quick brown fox jumps over the lazy dog while seven blue boats sail past a quiet "
+    "harbour in the light and a small child counts them one by one from a window high above the grey old town"
+)
+"""Asks for a quarter of a second of answer; most of the twin's are over in less than half of that."""
 SLOW_MS = 90_000
 
 
@@ -82,14 +88,20 @@ def test_what_is_typed_is_split(tokens: Locator) -> None:
     expect(tokens.get_by_text("0 of them control tokens")).to_be_visible()
 
 
+def _pieces(words: Locator, tokens: Locator) -> int:
+    """Ask, wait for the end, and tell in how many steps the tokens came."""
+    words.evaluate(COUNT_TOKENS)
+    _button(tokens, TOKENS["ask"]).click()
+    words.page.wait_for_function("words => words.counts.size", arg=words.element_handle())
+    expect(tokens.get_by_role("status")).to_contain_text("lower bound", timeout=SLOW_MS)
+    return int(words.evaluate("words => words.counts.size"))
+
+
 def test_an_answer_comes_token_by_token_and_tells_its_rivals(tokens: Locator, page: Page) -> None:
     words = tokens.get_by_role("listbox")
-    words.evaluate(COUNT_TOKENS)
-    tokens.get_by_label(TOKENS["prompt"], exact=True).fill("What is the KV cache?")
-    _button(tokens, TOKENS["ask"]).click()
-    expect(tokens.get_by_role("status")).to_contain_text("lower bound", timeout=SLOW_MS)
-    # An answer of the twin is over in a tenth of a second, which may be the first token and all others.
-    assert words.evaluate("words => words.counts.size") > 1, "the answer came in one piece"
+    tokens.get_by_label(TOKENS["prompt"], exact=True).fill(LONG)
+    # Two cores that do everything stall at times for as long as an answer takes: one of three must show it.
+    assert any(_pieces(words, tokens) >= 3 for _ in range(3)), "the answer came in one piece"
     options = words.get_by_role("option")
     count = options.count()
     assert count > 5
