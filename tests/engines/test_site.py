@@ -1,0 +1,59 @@
+"""What Python does at the start of every process of the server, beside the CUDA leftovers."""
+
+from __future__ import annotations
+
+import time
+
+import psutil
+import pytest
+
+import labkit
+from labkit import home
+from tests.engines.test_cuda_leftovers import SITE, run
+
+YIELDS = "import os, posix; print(os.sched_yield is posix.sched_yield)"
+
+
+def test_the_server_keeps_its_compiled_patterns() -> None:
+    code = (
+        "import regex; [regex.compile(f'a{n}') for n in range(3000)]; print(len(regex._main._cache) >= 3000)"
+    )
+    assert run(code, SITE) == "True"
+    assert run(code) == "False"
+
+
+@pytest.mark.parametrize(
+    ("variables", "as_it_was"),
+    [
+        ({"VLLM_CPU_KVCACHE_SPACE": "1"}, False),
+        ({"VLLM_CPU_KVCACHE_SPACE": "1", "LABKIT_SPIN": "1"}, True),
+        ({}, True),
+    ],
+)
+def test_only_a_cpu_server_sleeps(
+    variables: dict[str, str], as_it_was: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("VLLM_CPU_KVCACHE_SPACE", "LABKIT_SPIN"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert run(YIELDS, SITE) == str(as_it_was)
+
+
+@pytest.mark.engine
+def test_a_server_that_has_just_answered_leaves_its_cores_to_others(session: labkit.Session) -> None:
+    """It looks for work some thousand times a second, and sleeps in between.
+
+    A spin gives up its core as often, but never sleeps, and has kept others from the core for seconds.
+    """
+    server = home.read()
+    assert server is not None
+    family = psutil.Process(server.pid).children(recursive=True)
+    workers = [each for each in family if "Worker" in each.name()]
+    assert workers
+    session.chat("What is a GPU?", max_tokens=8)
+    before = [each.num_ctx_switches() for each in workers]
+    time.sleep(0.4)
+    after = [each.num_ctx_switches() for each in workers]
+    slept = max(b.voluntary - a.voluntary for a, b in zip(before, after, strict=True))
+    assert slept > 200, slept
