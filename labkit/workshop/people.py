@@ -18,7 +18,7 @@ from labkit.workshop.room import Room, state
 TEXT = {
     "failed": "The system user {name} could not be made: {why}",
     "taken": "{name} is a user of this machine already, with the home {home}. Choose other names for the "
-    "class, or remove that user.",
+    "class, or remove that user (the home stays): userdel {name}",
     "unreadable": "Learners cannot read {path}: the folder above it is closed to them. Let them "
     "pass through (they cannot list it): chmod o+x {folder}. Or set the course up elsewhere, in /opt say.",
     "no_tool": "{tool} is missing, which makes system users (Debian, Ubuntu: apt-get install passwd). "

@@ -52,8 +52,8 @@ class Turns:
 
 
 def turns_here() -> Turns:
-    """For this machine. A CPU works for the model and for everybody's notebooks, so a learner has half."""
-    return Turns(most=8) if vllm.build() == "cpu" else Turns()
+    """For this machine. A CPU works for the notebooks too, so a learner has a quarter of a GPU's turns."""
+    return Turns(most=4) if vllm.build() == "cpu" else Turns()
 
 
 @dataclass(frozen=True)

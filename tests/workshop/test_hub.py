@@ -225,14 +225,15 @@ def test_the_gate_opens_nothing_of_vllms_but_what_the_course_uses(workshop: Clas
 
 
 def test_a_flood_of_one_leaves_room_for_another(workshop: Class) -> None:
-    """Bob sends 50 at once, again and again; the server has his few turns and Ann's, and Ann is answered.
+    """Bob sends 50 at once, again and again; the server has his few turns and Ann's.
 
-    How long Ann waits is a matter for `python -m bench.fairness`: it prints what is printed here.
+    Ann waits at most twice as long as without him, at the median. What else the machine does would look like
+    his doing, so he is given three tries.
     """
     secret, model = room.read_secrets(), labkit.start(progress=False).model
     ann, bob = (Place(workshop.room.gate, secret.key_of(name), model) for name in NAMES[:2])
     watching = labkit.Session(ann.url, ann.key, model)
-    seen, over = [0.0], Event()
+    seen, times, over = [0.0], list[float](), Event()
 
     def look() -> None:
         while not over.wait(0.1):
@@ -242,13 +243,17 @@ def test_a_flood_of_one_leaves_room_for_another(workshop: Class) -> None:
     with ThreadPoolExecutor(1) as pool:
         looking = pool.submit(look)
         try:
-            found = measure(ann, bob, "short", 15)
+            while len(times) < 3 and not (times and times[-1] <= 2):
+                found = measure(ann, bob, "short", 15)
+                times.append(found["times"])
+                print(found, max(seen))
+                assert found["sent"] > 0
         finally:
             over.set()
         looking.result()
-    print(found, max(seen))
     most = 2 * room.turns_here().most  # one that has just ended may be counted still; without a gate it is 50
-    assert found["sent"] > 0 and 1 < max(seen) <= most, (found, seen)
+    assert 1 < max(seen) <= most, seen
+    assert times[-1] <= 2, times
 
 
 def test_a_hub_that_is_killed_comes_back_to_its_kernels(workshop: Class, seated: dict[str, Learner]) -> None:

@@ -46,7 +46,7 @@ def test_what_a_room_means_to_the_hub(changes: dict[str, Any], trait: str, value
     assert composed(**changes)[name][attribute] == value
 
 
-@pytest.mark.parametrize(("build", "most"), [("cpu", 8), ("cuda", 16), (None, 16)])
+@pytest.mark.parametrize(("build", "most"), [("cpu", 4), ("cuda", 16), (None, 16)])
 def test_one_learner_has_fewer_turns_where_the_model_shares_the_cores(
     build: str | None, most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
