@@ -115,7 +115,13 @@ def _stages() -> list[Path]:
 
 
 def _descendants() -> list[psutil.Process]:
-    return [each for each in psutil.Process().children() if each.cmdline()[:2] == list(SLEEP[:2])]
+    children = psutil.Process().children()
+    return [each for each in children if (_words(each) or [])[:2] == list(SLEEP[:2])]
+
+
+def _words(process: psutil.Process) -> list[str] | None:
+    found: list[str] | None = process.as_dict(["cmdline"])["cmdline"]  # None for one that has just ended
+    return found
 
 
 def test_names_are_many_and_causes_are_in_the_catalog() -> None:
