@@ -22,6 +22,12 @@ def test_the_server_keeps_its_compiled_patterns() -> None:
     assert run(code) == "False"
 
 
+def test_the_server_builds_no_grammar_of_addresses() -> None:
+    loaded = "import sys, jsonschema; print('rfc3987_syntax.syntax_helpers' in sys.modules)"
+    assert run(loaded, SITE) == "False"
+    assert run(loaded) == "True", "it is gone without us: the site folder can forget it"
+
+
 @pytest.mark.parametrize(
     ("variables", "as_it_was"),
     [
