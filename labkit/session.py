@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from labkit import home, running
-from labkit.diagnosis import with_cure
 from labkit.display import Progress
 from labkit.engines import process
 from labkit.errors import LabkitError
 from labkit.images import chunks
+from labkit.refusals import explained, not_an_api, served
 from labkit.reply import Reply
 
 if TYPE_CHECKING:
@@ -26,22 +25,10 @@ if TYPE_CHECKING:
     from labkit.tools import Run, Tool
 
 TEXT = {
-    "refused": "Nothing answers at {url}: the server is not running, or the address is wrong. "
-    "Start it with labkit.start() (or `labkit up`).",
-    "silent": "The server at {url} did not answer in time. `labkit status` says how it is.",
-    "key": "The server at {url} refuses this API key. labkit.connect() takes the right one for your own "
-    "server; for another, pass api_key=...",
-    "model": "The server at {url} does not know the model {model!r}. It serves: {known}.",
-    "path": "There is no chat at {url}: the address should end in /v1.",
-    "request": "The server did not accept the request: {why}.",
-    "failed": "The server failed (HTTP {status}): {why}.",
-    "failed_more": "`labkit logs` says more; labkit.start() starts it again if need be.",
     "none": "No server is running, and LABKIT_URL is not set. Start one with labkit.start() "
     "(or `labkit up`), or name one: labkit.connect(url=...).",
     "no_models": "The server at {url} serves no model.",
     "no_count": "The server at {url} does not say how many tokens a request had.",
-    "no_json": "{url} answers, but with a web page or something else that is no OpenAI API. The address of a "
-    "model ends in /v1; a proxy or a login page in between answers so too.",
     "connected": "Connected to **{model}** at {url}{note}",
 }
 
@@ -123,11 +110,11 @@ class Session:
             stream_options={"include_usage": True},
             **extra,
         )
-        with _explained(self):
+        with explained(self):
             stream = ask()
         if "html" in stream.response.headers.get("content-type", ""):
             stream.close()
-            raise LabkitError(TEXT["no_json"].format(url=self.url))
+            raise not_an_api(self.url)
         return Reply(stream, asked_at, ask)
 
     def run(
@@ -232,8 +219,8 @@ def connect(url: str | None = None, api_key: str | None = None, model: str | Non
     api_key = api_key or os.environ.get("LABKIT_API_KEY")
     session = Session(url, api_key or "EMPTY", model or "")
     if not session.model:
-        with _explained(session):
-            names = _names(session)
+        with explained(session):
+            names = served(session)
         if not names:
             raise LabkitError(TEXT["no_models"].format(url=url))
         session.model = names[0]
@@ -254,48 +241,3 @@ def compose(
         before = [{"type": "text", "text": text}] if isinstance(text, str) else list(text)
         messages[-1] = {**messages[-1], "content": [*chunks(image), *before]}
     return [{"role": "system", "content": system}, *messages] if system else messages
-
-
-def _names(session: Session) -> list[str]:
-    try:
-        return [each.id for each in session.client.with_options(max_retries=0).models.list()]
-    except AttributeError:  # the client stumbles over an answer that is no JSON
-        raise LabkitError(TEXT["no_json"].format(url=session.url)) from None
-
-
-@contextmanager
-def _explained(session: Session) -> Iterator[None]:
-    """Turn the client's errors into a sentence: what, why, and the command that mends it."""
-    import openai
-
-    try:
-        yield
-    except openai.APITimeoutError:
-        raise LabkitError(TEXT["silent"].format(url=session.url)) from None
-    except openai.APIConnectionError:
-        raise LabkitError(TEXT["refused"].format(url=session.url)) from None
-    except (openai.AuthenticationError, openai.PermissionDeniedError):
-        raise LabkitError(TEXT["key"].format(url=session.url)) from None
-    except openai.NotFoundError:
-        raise LabkitError(_not_found(session)) from None
-    except openai.APIStatusError as error:
-        text, more = ("request", "") if error.status_code < 500 else ("failed", TEXT["failed_more"])
-        sentence = TEXT[text].format(status=error.status_code, why=_reason(error).rstrip("."))
-        raise LabkitError(with_cure(sentence, error, more)) from None
-
-
-def _reason(error: openai.APIStatusError) -> str:
-    """The server's own words, without the envelope."""
-    body = error.body if isinstance(error.body, dict) else {}
-    return str(body.get("message") or error.message)
-
-
-def _not_found(session: Session) -> str:
-    """A 404 is a wrong model name, or a wrong address if the server cannot even say what it serves."""
-    import openai
-
-    try:
-        known = ", ".join(_names(session))
-    except openai.OpenAIError:
-        return TEXT["path"].format(url=session.url)
-    return TEXT["model"].format(url=session.url, model=session.model, known=known)

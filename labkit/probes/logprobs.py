@@ -14,8 +14,9 @@ from threading import Event
 from typing import TYPE_CHECKING, Any
 
 from labkit.errors import LabkitError
+from labkit.refusals import explained
 from labkit.reply import Reply
-from labkit.session import _explained, compose
+from labkit.session import compose
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -173,7 +174,7 @@ def logprobs(
 
     def read() -> Reply:
         asked_at = time.monotonic()
-        with _explained(session):
+        with explained(session):
             client = session.client.with_options(max_retries=0)
             stream: Any = client.chat.completions.create(  # type: ignore[call-overload]
                 model=session.model,

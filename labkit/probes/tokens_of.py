@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from labkit.errors import LabkitError
 from labkit.probes.tokens import Piece, Tokens, tokens
-from labkit.session import _explained
+from labkit.refusals import explained
 
 if TYPE_CHECKING:
     from labkit.session import Session
@@ -54,7 +54,7 @@ def _ask(session: Session, path: str, body: dict[str, Any]) -> Any:
 
     url = session.url.removesuffix("/v1") + path
     client = session.client.with_options(max_retries=0)
-    with _explained(session):
+    with explained(session):
         try:
             return client.post(url, cast_to=object, body={"model": session.model} | body)
         except openai.NotFoundError:

@@ -17,8 +17,9 @@ import labkit
 from labkit import LabkitError, catalog, home, loading, starting
 from labkit.cli import main
 from labkit.diagnosis import diagnose, with_cure
+from labkit.refusals import explained
 from labkit.reply import Reply
-from labkit.session import Session, _explained
+from labkit.session import Session
 
 SYMPTOMS = catalog.symptoms()
 LIVE = Session("http://127.0.0.1:1/v1", "k", "m")
@@ -33,7 +34,7 @@ def _refused(status: int, words: str) -> openai.APIStatusError:
 
 
 def _said(error: openai.APIStatusError) -> str:
-    with pytest.raises(LabkitError) as told, _explained(LIVE):
+    with pytest.raises(LabkitError) as told, explained(LIVE):
         raise error
     return str(told.value)
 
