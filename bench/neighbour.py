@@ -18,7 +18,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from threading import Event
 
 import labkit
@@ -69,16 +68,10 @@ def answering(session: labkit.Session, streams: int) -> Iterator[None]:
 
     def ask() -> None:
         while not over.is_set():
-            with session.client.chat.completions.create(
-                model=session.model,
-                messages=[{"role": "user", "content": "Tell me about GPUs."}],
-                max_tokens=400,
-                stream=True,
-                extra_body={"ignore_eos": True},
-            ) as answer:
-                for _ in answer:
-                    if over.is_set():
-                        break
+            reply = session.chat("Tell me about GPUs.", max_tokens=400, extra_body={"ignore_eos": True})
+            for _ in reply:
+                if over.is_set():
+                    reply.stop()
 
     with ThreadPoolExecutor(max(1, streams)) as pool:
         asking = [pool.submit(ask) for _ in range(streams)]
@@ -134,7 +127,7 @@ def main() -> None:
         worst, rate = b.worst / a.worst, b.tokens_per_s / a.tokens_per_s
         print(TEXT["ratio"].format(streams=a.streams, worst=worst, rate=rate))
     if args.json:
-        Path(args.json).write_text(json.dumps({"rows": [asdict(row) for row in rows]}, indent=1))
+        args.json.write_text(json.dumps({"rows": [asdict(row) for row in rows]}, indent=1))
 
 
 if __name__ == "__main__":

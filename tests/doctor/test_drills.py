@@ -115,13 +115,8 @@ def _stages() -> list[Path]:
 
 
 def _descendants() -> list[psutil.Process]:
-    children = psutil.Process().children()
-    return [each for each in children if (_words(each) or [])[:2] == list(SLEEP[:2])]
-
-
-def _words(process: psutil.Process) -> list[str] | None:
-    found: list[str] | None = process.as_dict(["cmdline"])["cmdline"]  # None for one that has just ended
-    return found
+    children = psutil.Process().children()  # as_dict gives None for one that has just ended
+    return [each for each in children if (each.as_dict(["cmdline"])["cmdline"] or [])[:2] == list(SLEEP[:2])]
 
 
 def test_names_are_many_and_causes_are_in_the_catalog() -> None:

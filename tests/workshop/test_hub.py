@@ -243,7 +243,7 @@ def test_a_flood_of_one_leaves_room_for_another(workshop: Class) -> None:
     with ThreadPoolExecutor(1) as pool:
         looking = pool.submit(look)
         try:
-            while len(times) < 3 and not (times and times[-1] <= 2):
+            while len(times) < 3 and min(times, default=9.0) > 2:
                 found = measure(ann, bob, "short", 15)
                 times.append(found["times"])
                 print(found, max(seen))
@@ -253,7 +253,7 @@ def test_a_flood_of_one_leaves_room_for_another(workshop: Class) -> None:
         looking.result()
     most = 2 * room.turns_here().most  # one that has just ended may be counted still; without a gate it is 50
     assert 1 < max(seen) <= most, seen
-    assert times[-1] <= 2, times
+    assert min(times) <= 2, times
 
 
 def test_a_hub_that_is_killed_comes_back_to_its_kernels(workshop: Class, seated: dict[str, Learner]) -> None:
