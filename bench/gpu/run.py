@@ -91,6 +91,8 @@ def run(
             if asked.name in known:
                 print(TEXT["known"].format(name=asked.name), flush=True)
                 continue
+            if bench.warm and asked.warm and asked.engine == "vllm":
+                bench.warm.usable()  # its imports may take minutes, which are no configuration's
             if asked.seconds > bench.left:
                 facts = {"at": bench.spent, "name": asked.name, "needs": asked.seconds}
                 print(TEXT["skipped"].format(**facts, left=bench.left), flush=True)

@@ -25,14 +25,16 @@ MODULES = (
     "vllm.v1.attention.backends.flash_attn",
     "vllm.v1.worker.gpu_worker",
 )
+_HARMFUL = 77
+"""How a fork ends that must not go on."""
 
 
 def main() -> None:
     """Import, say whether forks can work, then serve commands until the input ends."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what imports print is no answer
-    for name in filter(_harmless, MODULES):
-        importlib.import_module(name)
+    for name in MODULES:
+        _import(name)
     print(json.dumps({"usable": not _opened_cuda()}), file=answers, flush=True)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # ended commands are not waited for
     for line in sys.stdin:
@@ -45,17 +47,25 @@ def main() -> None:
         print(json.dumps({"pid": pid}), file=answers, flush=True)
 
 
-def _harmless(name: str) -> bool:
-    """Tried in a fork: whether the module can be imported here without opening CUDA."""
+def _import(name: str) -> None:
+    """Import the module, unless it cannot be imported here without opening CUDA.
+
+    A fork tries. Where it may keep what it has imported it goes on in this process's place (importing once
+    more would take as long), and this process only waits for its end.
+    """
     pid = os.fork()
-    if pid == 0:
-        try:
-            importlib.import_module(name)
-            status = int(_opened_cuda())
-        except BaseException:  # what this release or this machine lacks, the command itself will say
-            status = 1
-        os._exit(status)
-    return os.waitpid(pid, 0)[1] == 0
+    if pid:
+        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        if status != _HARMFUL:
+            os._exit(abs(status))
+        return
+    try:
+        importlib.import_module(name)
+        harmful = _opened_cuda()
+    except BaseException:  # what this release or this machine lacks, the command itself will say
+        harmful = True
+    if harmful:
+        os._exit(_HARMFUL)
 
 
 def _opened_cuda() -> bool:

@@ -12,12 +12,14 @@ from typing import Any
 
 import pytest
 
-START = "import sys; from bench.gpu import warm; warm.MODULES = ('json', 'loud', 'not_there'); warm.main()"
+MODULES = ("opens", "json", "loud", "not_there")
+START = f"import sys; from bench.gpu import warm; warm.MODULES = {MODULES}; warm.main()"
 
 
 @pytest.fixture
 def python(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     (tmp_path / "loud.py").write_text("print('an import that speaks')\n")
+    (tmp_path / "opens.py").write_text("from bench.gpu import warm\nwarm._opened_cuda = lambda: True\n")
     process = subprocess.Popen(
         [sys.executable, "-c", f"import sys; sys.path.append({str(tmp_path)!r}); {START}"],
         stdin=subprocess.PIPE,
@@ -25,9 +27,10 @@ def python(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
         stderr=subprocess.DEVNULL,
         text=True,
     )
+    assert process.stdin is not None
     yield process
-    process.kill()
-    process.wait()
+    process.stdin.close()
+    assert process.wait(10) == 0
 
 
 def told(process: subprocess.Popen[str], order: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -44,7 +47,8 @@ def test_commands_run_in_forks_with_their_own_words_and_logs(
 ) -> None:
     assert told(python) == {"usable": True}
     (tmp_path / "shows.py").write_text(
-        "import os, sys\nprint(__name__, sys.argv[1:], os.environ['MINE'], 'loud' in sys.modules)\n"
+        "import os, sys\n"
+        "print(__name__, sys.argv[1:], os.environ['MINE'], *[n in sys.modules for n in ('loud', 'opens')])\n"
     )
     logs = [tmp_path / "one.log", tmp_path / "two.log"]
     for number, log in enumerate(logs):
@@ -57,5 +61,7 @@ def test_commands_run_in_forks_with_their_own_words_and_logs(
     deadline = time.monotonic() + 20
     while not all(log.exists() and log.read_text() for log in logs) and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert [log.read_text() for log in logs] == [f"__main__ ['--flag', '{n}'] yes True\n" for n in (0, 1)]
+    assert [log.read_text() for log in logs] == [
+        f"__main__ ['--flag', '{n}'] yes True False\n" for n in (0, 1)
+    ]
     assert python.poll() is None
