@@ -12,6 +12,7 @@ from matplotlib.patches import Rectangle
 import labkit
 from labkit.cli import main
 from labkit.planner.chart import PARTS
+from labkit.planner.working import graphs
 from tests.fake_pynvml import Card, Driver, NVMLError, NVMLError_LibraryNotFound
 
 
@@ -277,3 +278,12 @@ def test_the_command() -> None:
     assert parts.pop("total") == pytest.approx(sum(parts.values()))
     refused = CliRunner().invoke(main, ["plan", "--gpu", "nonsense"])
     assert refused.exit_code == 1 and refused.output.count("\n") == 1 and "RTX 4090" in refused.output
+
+
+@pytest.mark.parametrize(
+    ("tokens", "sequences", "count"),
+    [(8192, 1024, 51 + 51), (2048, 256, 51 + 35), (8192, 128, 35 + 19), (2048, 64, 19 + 11), (16, 64, 5 + 5)],
+)
+def test_cuda_graphs_are_counted_as_vllm_captures_them(tokens: int, sequences: int, count: int) -> None:
+    """In pieces, and whole: no more of these than requests at once."""
+    assert graphs(tokens, sequences) == count

@@ -88,6 +88,23 @@ def planned(record: Record, asked: Configuration, need: Need, told: Told) -> Row
     return row(model, recipe, cards, need, told=told)
 
 
+def why_not(record: Record) -> str | None:
+    """What the planner says against the record's configuration; None where it says that it fits."""
+    asked = Configuration.model_validate(record["configuration"])
+    return planned(record, asked, _need(asked), told_of(asked)).why
+
+
+def _need(asked: Configuration) -> Need:
+    """One user with what the configuration asks for. Transformers holds no more than its longest request."""
+    if asked.engine == "vllm":
+        return Need(asked.context, 1, 0, asked.vision)
+    longest = max([load.prompt + load.answer for load in asked.loads] or [0])
+    images, vision = max(asked.pictures, default=0), catalog.model(asked.model).vision
+    if vision:
+        longest = max(longest, images * vision.image_tokens)
+    return Need(longest, 1, images, bool(images))
+
+
 def told_of(asked: Configuration) -> Told:
     """What the configuration's flags tell the engine, as the planner takes it."""
     parser = argparse.ArgumentParser(add_help=False)
@@ -106,7 +123,7 @@ def told_of(asked: Configuration) -> Told:
 
 def _vllm(record: Record, asked: Configuration, memory: dict[str, float]) -> Compared:
     told = told_of(asked)
-    plan = planned(record, asked, Need(asked.context, 1, 0, asked.vision), told)
+    plan = planned(record, asked, _need(asked), told)
     tokens = int(memory["kv_tokens"])
     graphs = memory.get("graphs_estimated_gib", 0.0)  # what vLLM sets aside before it takes the cache
     total = sum(memory[key] for key in ("weights_gib", "activation_gib", "non_torch_gib", "kv_gib")) + graphs
@@ -133,12 +150,8 @@ def _vllm(record: Record, asked: Configuration, memory: dict[str, float]) -> Com
 
 
 def _transformers(record: Record, asked: Configuration) -> Compared:
-    longest = max([load.prompt + load.answer for load in asked.loads] or [0])
-    model = catalog.model(asked.model)
-    images = max(asked.pictures, default=0)
-    if model.vision:
-        longest = max(longest, images * model.vision.image_tokens)
-    plan = planned(record, asked, Need(longest, 1, images, bool(images)), Told())
+    need = _need(asked)
+    plan = planned(record, asked, need, Told())
     taken = _taken(record)
     assert taken is not None
     return Compared(
@@ -155,7 +168,7 @@ def _transformers(record: Record, asked: Configuration) -> Compared:
         planned_need=plan.memory.total,
         variant=asked.variant,
         cards=asked.gpus,
-        context=longest,
+        context=need.context,
         kv_bytes=2,
     )
 
@@ -170,7 +183,7 @@ def _recipe(asked: Configuration) -> tuple[Model, RecipeEntry]:
 
 def _total(record: Record) -> float | None:
     """The card's memory as vLLM saw it: what it asked for over the share that it was given."""
-    memory, command = record["memory"], shlex.split(record["command"])
+    memory, command = record.get("memory") or {}, shlex.split(record["command"])
     if "requested_gib" not in memory or "--gpu-memory-utilization" not in command:
         return None
     share = float(command[command.index("--gpu-memory-utilization") + 1])

@@ -63,9 +63,10 @@ cards both are divided by two.
     "tuned": """\
 ## Beside the guide's command
 
-Tokens a second on the same kind of card, beside the configuration that each is compared with. `fp8-tuned` \
-gives nothing over `fp8-guide` that the noise does not, and sends tokens in fours, so labkit's recipes keep \
-the guide's flags: what pays is the variant. `labkit plan` names it.
+Tokens a second on the same kind of card, beside the configuration that each is compared with. The flags of \
+`bf16-tuned` and `fp8-tuned` give nothing over the guide's that the noise does not, and send tokens in \
+fours, so labkit's recipes keep the guide's flags: what pays is the variant. `labkit plan` names it. A cache \
+in 8 bits (`fp8-kv8`) holds twice the tokens, and gains a little where many ask at once.
 """,
     "transformers": """\
 ## Transformers
@@ -75,7 +76,7 @@ In one process, random weights quantized layer by layer. *Peak*: the most that t
     "failed": """\
 ## What does not fit
 
-These were asked for to see them fail; the words are the engine's own.
+These were asked for to see them fail: in the engine's words, and in the planner's, which did not try.
 """,
 }
 
@@ -265,12 +266,14 @@ def _transformers_row(record: Record) -> tuple[str, ...]:
 
 
 def failures(found: list[Record]) -> str:
-    """What the engine said, and what labkit.diagnose makes of it."""
+    """What the engine said, what labkit.diagnose makes of it, and what the planner says without trying."""
     rows = []
     for each in found:
         words = str(each["why"]).replace("|", "\\|").replace("\n", " ")
-        rows.append((f"`{each['name']}`: {each['configuration']['about']}", words, each["diagnosis"] or "-"))
-    return table(("configuration", "in the engine's words", "labkit.diagnose"), rows).replace("---:", "---")
+        said = (each["diagnosis"] or "-", against.why_not(each) or "fits")
+        rows.append((f"`{each['name']}`: {each['configuration']['about']}", words, *said))
+    head = ("configuration", "what came of it", "labkit.diagnose", "labkit.plan")
+    return table(head, rows).replace("---:", "---")
 
 
 def _gib(value: float | None) -> str:

@@ -57,7 +57,8 @@ class Engine(_Entry):
     flags_text_only: str = ""
     """What leaves the vision tower out; "" where the engine always loads it."""
     sizes: tuple[ShareOfCard, ...]
-    graphs_gib: Annotated[float, Field(ge=0)]
+    graph_gib: Annotated[float, Field(ge=0)] = 0.0
+    """What each CUDA graph takes that it captures."""
     overhead_gib: Annotated[float, Field(ge=0)]
     """CUDA's libraries."""
     together_gib: Annotated[float, Field(ge=0)] = 0.0

@@ -9,7 +9,7 @@ from labkit import catalog
 from labkit.catalog.schema import Model, RecipeEntry, ShareOfCard
 from labkit.planner.cards import Cards
 from labkit.planner.prices import shared_by_tokens
-from labkit.planner.working import prompt_bytes, step_bytes
+from labkit.planner.working import graphs, prompt_bytes, step_bytes
 
 GIB = 2**30
 BLOCK = 16
@@ -160,12 +160,13 @@ def _memory(
     on_cpu = recipe.device == "cpu"
     times = count if engine.splits == "tensor" else 1
     loaded = need.vision or not engine.flags_text_only
-    vision, working = model.vision_weights(recipe.variant, times) if loaded else 0.0, 0.0
+    vision, working, captured = model.vision_weights(recipe.variant, times) if loaded else 0.0, 0.0, 0
     overhead = engine.overhead_gib + (engine.together_gib if times > 1 else 0.0)
     if size.step_tokens and size.sequences and not on_cpu:
         tokens, sequences = told.step_tokens or size.step_tokens, told.sequences or size.sequences
         held = engine.workspace_gib * GIB
         working = step_bytes(model, tokens, sequences, need.vision, times, held) * times
+        captured = graphs(tokens, sequences) if told.graphs else 0
     elif engine.whole_prompt:
         images = max(need.images, 1) if need.vision and model.vision else 0
         working = prompt_bytes(model, need.context, images, model.variants[recipe.variant].bits.linear)
@@ -176,7 +177,7 @@ def _memory(
         weights=(model.weights(recipe.variant) - model.vision_weights(recipe.variant)) / GIB,
         kv_cache=need.users * need.context * model.text.kv_bytes(told.kv_bytes) / GIB,
         vision=vision / GIB,
-        graphs=0.0 if on_cpu or not told.graphs else engine.graphs_gib * count,
+        graphs=engine.graph_gib * captured * count,
         overhead=overhead * count + working / GIB,
     )
 

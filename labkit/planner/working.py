@@ -29,6 +29,17 @@ def step_bytes(
     return max(phases)
 
 
+def graphs(tokens: int, sequences: int) -> int:
+    """CUDA graphs that vLLM captures (`_set_cudagraph_sizes` in vllm/config/vllm.py).
+
+    One for each of these sizes of a step, up to twice the requests that it serves at once: 1, 2, 4, every
+    8th to 248, every 16th from 256 to 512. In pieces for steps that read a prompt, and once more whole for
+    steps that only answer, which are no larger than the requests.
+    """
+    sizes = (1, 2, 4, *range(8, 256, 8), *range(256, 513, 16))
+    return sum((size <= min(2 * sequences, tokens)) + (size <= min(sequences, tokens)) for size in sizes)
+
+
 def images_in_a_step(vision: VisionShape, tokens: int) -> int:
     """Images of the largest size that are looked at together: as many as fit into a step, at least one."""
     return max(1, tokens // (vision.image_tokens - vision.image_size // vision.patch // vision.merge))

@@ -33,6 +33,13 @@ def test_the_room_for_the_conversation_is_within_3_percent(found: Compared) -> N
     )
 
 
+@pytest.mark.parametrize(
+    "record", [each for each in RECORDS if each["status"] == "failed"], ids=lambda record: record["name"]
+)
+def test_what_did_not_fit_is_foreseen(record: dict[str, Any]) -> None:
+    assert against.why_not(record)
+
+
 def test_there_is_enough_to_hold_it_against() -> None:
     assert len(COMPARED) >= 15
 
