@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -15,10 +16,10 @@ SITE = Path(cuda_leftovers.__file__).parent / "site"
 PACKAGES = {"torchvision": "_C.so", "torchaudio": "lib/_torchaudio.abi3.so"}
 
 
-def run(code: str, *paths: Path) -> str:
+def run(code: str, *paths: Path, arguments: Sequence[str] = ()) -> str:
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, paths))}
     return subprocess.run(
-        [sys.executable, "-c", code], env=env, text=True, capture_output=True, check=True
+        [sys.executable, "-c", code, *arguments], env=env, text=True, capture_output=True, check=True
     ).stdout.strip()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 
 import psutil
@@ -11,6 +12,7 @@ import labkit
 from labkit import home
 from tests.engines.test_cuda_leftovers import SITE, run
 
+API_SERVER = "vllm.entrypoints.openai.api_server"
 YIELDS = "import os, posix; print(os.sched_yield is posix.sched_yield)"
 
 
@@ -44,6 +46,49 @@ def test_only_a_cpu_server_sleeps(
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     assert run(YIELDS, SITE) == str(as_it_was)
+
+
+FORKS = """
+import multiprocessing, os, socket
+
+def other(port):
+    with socket.socket() as visitor:
+        said = visitor.connect_ex(("127.0.0.1", port))
+    print(multiprocessing.get_context("spawn").get_start_method(), "shut" if said else "open", flush=True)
+
+context = multiprocessing.get_context("spawn")
+door = socket.create_server(("127.0.0.1", 0))
+port = door.getsockname()[1]
+print(context.get_start_method(), flush=True)
+if context.get_start_method() == "fork":
+    gate, pipe = multiprocessing.Pipe()
+    child = context.Process(target=lambda: (pipe.recv(), other(port)))
+    child.start()
+    door.close()
+    gate.send("closed")
+    child.join()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a fork is not safe, and vLLM starts anew")
+@pytest.mark.parametrize(
+    ("variables", "module", "said"),
+    [
+        ({"VLLM_CPU_KVCACHE_SPACE": "1"}, API_SERVER, "fork\nspawn shut"),
+        ({"VLLM_CPU_KVCACHE_SPACE": "1"}, "another.module", "spawn"),
+        ({"VLLM_CPU_KVCACHE_SPACE": "1", "LABKIT_SPIN": "1"}, API_SERVER, "spawn"),
+        ({}, API_SERVER, "spawn"),
+    ],
+)
+def test_only_a_cpu_server_forks_its_engine_and_keeps_the_door_for_itself(
+    variables: dict[str, str], module: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The engine's own workers are started anew, and the door is shut once the server has shut it."""
+    for name in ("VLLM_CPU_KVCACHE_SPACE", "LABKIT_SPIN"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert run(FORKS, SITE, arguments=[module]) == said
 
 
 @pytest.mark.engine
