@@ -44,7 +44,7 @@ def _fork_the_engine():  # type: ignore[no-untyped-def]
     def get_context(method=None):  # type: ignore[no-untyped-def]
         return context("fork" if method == "spawn" and os.getpid() == here else method)
 
-    multiprocessing.get_context = get_context  # type: ignore[assignment]
+    multiprocessing.get_context = get_context
     os.register_at_fork(after_in_child=_leave_the_door)
 
 
