@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from matplotlib.patches import Rectangle
+from matplotlib.text import Annotation
 
 import labkit
 from labkit.cli import main
@@ -265,6 +266,10 @@ def test_the_chart_stacks_the_same_sizes_and_draws_the_cards_memory() -> None:
     assert memory[0] == pytest.approx(2 * 23.64)
     assert list(budgets) == [row.budget_gib for row in rows] and max(budgets) <= memory[0]
     assert [text.get_text().endswith("does not fit") for text in axes.texts] == [not row.fits for row in rows]
+    starts = [text.xy[0] for text in axes.texts if isinstance(text, Annotation)]
+    for start, row in zip(starts, rows, strict=True):
+        assert start == pytest.approx(row.memory.total) or start == pytest.approx(memory[0])
+        assert not any(0 < line - start < 4 for line in (row.budget_gib or 0.0, memory[0])), "a total hides a line"
 
 
 def test_the_command() -> None:

@@ -17,6 +17,8 @@ PARTS = {  # in the order of Memory's fields; Okabe and Ito's palette, told apar
     "CUDA graphs": "#CC79A7",
     "overhead": "#999999",
 }
+_WIDTH = 0.07
+"""Of the picture: a total at the end of its bar. It must not stand on the lines of what there is."""
 TEXT = {
     "title": "{model} on {cards}: {context:,} tokens of context",
     "users": " for each of {users} users",
@@ -40,10 +42,13 @@ def chart(plan: Plan) -> Figure:
         sizes = [astuple(row.memory)[index] for row in rows]
         axes.barh([row.title for row in rows], sizes, left=left, color=colour, label=part, height=0.65)
         left = [start + size for start, size in zip(left, sizes, strict=True)]
+    span = 1.22 * max(*left, plan.cards.total_gib)
     for place, (row, end) in enumerate(zip(rows, left, strict=True)):
         words = TEXT["fits" if row.fits else "does_not"].format(total=end)
+        hides = end < plan.cards.total_gib and end + _WIDTH * span > (row.budget_gib or 0.0)
+        start = plan.cards.total_gib if hides else end
         label = axes.annotate(
-            words, (end, place), (4, 0), textcoords="offset points", va="center", fontsize=9
+            words, (start, place), (6, 0), textcoords="offset points", va="center", fontsize=9
         )
         label.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 1})
     if plan.cards.count:
@@ -57,7 +62,7 @@ def chart(plan: Plan) -> Figure:
     title = TEXT["title"].format(model=plan.model, cards=cards, context=plan.need.context)
     axes.set_title(title + users, loc="left", fontsize=11)
     axes.set_xlabel(TEXT["axis"])
-    axes.set_xlim(0, 1.22 * max(*left, plan.cards.total_gib))
+    axes.set_xlim(0, span)
     axes.invert_yaxis()
     axes.spines[["top", "right"]].set_visible(False)
     figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=9)
