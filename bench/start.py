@@ -2,9 +2,10 @@
 
 `import labkit` in a new Python, as the wall time of the process less that of one that imports nothing. And
 each widget in JupyterLab, in Debian's Chromium on this machine: from its construction in the kernel to the
-last thing that the page paints of it. The first of its kind loads its Python modules and its scripts; the
-others show what it costs after that. As in a lesson, `labkit.widgets` is imported some seconds before the
-first of them. Where there is no Chromium, these rows are left out.
+last that the page paints of its words and controls, and where it has a figure, to the last of that. The
+first of its kind loads its Python modules and its scripts; the others show what it costs after that. As in
+a lesson, `labkit.widgets` is imported some seconds before the first of them. Where there is no Chromium,
+these rows are left out.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ TEXT = {
     "import": "`import labkit`, median",
     "first": "{name} shows, the first of its kind",
     "again": "{name} shows, median of the next",
+    "figure": "{shows}: its figure too",
 }
 IMPORT_S, SHOW_S = 0.15, 0.3
 NO_SESSION = ("planner", "progress")
@@ -54,27 +56,32 @@ for name, takes in {{wanted}}:
 print("began:", json.dumps(began))
 """
 
-# For each widget, by its number: when the page has painted the last change of its elements, in s since 1970.
+# For each widget, by its number: when the page has painted the last change of its words and controls, and of
+# its figures, in s since 1970.
 WATCH = f"""() => {{
     window.shown = {{}};
     const until = {{}};
-    const note = (number) => {{
+    const note = (number, what) => {{
         const now = Date.now();
         until[number] ??= now + {WATCHED_S * 1000};
         if (now > until[number]) return;
-        requestAnimationFrame(() => setTimeout(() => {{ window.shown[number] = Date.now() / 1000; }}));
+        requestAnimationFrame(() => setTimeout(() => {{
+            (window.shown[number] ??= {{}})[what] = Date.now() / 1000;
+        }}));
     }};
     new MutationObserver((changes) => {{
-        const found = new Set();
+        const found = {{words: new Set(), figure: new Set()}};
         for (const {{target, addedNodes}} of changes) {{
-            found.add(target.closest?.('.labkit'));
+            const boxes = found[target.closest?.('[role="img"]') ? 'figure' : 'words'];
+            boxes.add(target.closest?.('.labkit'));
             for (const node of addedNodes)
-                found.add(node.querySelector?.('.labkit') ?? node.closest?.('.labkit'));
+                boxes.add(node.querySelector?.('.labkit') ?? node.closest?.('.labkit'));
         }}
-        for (const box of found) {{
-            const number = box?.isConnected && box.className.match(/bench-(\\d+)/)?.[1];
-            if (number) note(number);
-        }}
+        for (const [what, boxes] of Object.entries(found))
+            for (const box of boxes) {{
+                const number = box?.isConnected && box.className.match(/bench-(\\d+)/)?.[1];
+                if (number) note(number, what);
+            }}
     }}).observe(document.body, {{childList: true, subtree: true}});
 }}"""
 
@@ -93,7 +100,7 @@ def importing(times: int = 11) -> Row:
 
 
 def showing(names: list[str]) -> Iterator[Row]:
-    """Two rows for each widget."""
+    """Two rows for each widget, and two more for its figure."""
     from tests.browser.lab import browser_page, open_cells, run_all_cells, running_lab
 
     wanted = [(name, int(name in WITH_SESSION)) for name in names]
@@ -102,11 +109,18 @@ def showing(names: list[str]) -> Iterator[Row]:
         page.evaluate(WATCH)
         run_all_cells(page)
         began, shown = json.loads(printed(page, "began")), page.evaluate("window.shown")
-    waits = [shown[str(number)] - then for number, then in enumerate(began)]
     for number, name in enumerate(names):
-        first, *others = waits[number * TIMES : (number + 1) * TIMES]
-        yield Row(TEXT["first"].format(name=name), first, SHOW_S, 1, " s")
-        yield Row(TEXT["again"].format(name=name), median(others), SHOW_S, len(others), " s")
+        for what, key in (("words", None), ("figure", "figure")):
+            waits = [
+                shown[str(nth)][what] - began[nth]
+                for nth in range(number * TIMES, (number + 1) * TIMES)
+                if what in shown[str(nth)]
+            ]
+            if not waits:
+                continue
+            for value, which, n in ((waits[0], "first", 1), (median(waits[1:]), "again", len(waits) - 1)):
+                said = TEXT[which].format(name=name)
+                yield Row(TEXT[key].format(shows=said) if key else said, value, SHOW_S, n, " s")
 
 
 def main() -> None:

@@ -269,7 +269,9 @@ def test_the_chart_stacks_the_same_sizes_and_draws_the_cards_memory() -> None:
     starts = [text.xy[0] for text in axes.texts if isinstance(text, Annotation)]
     for start, row in zip(starts, rows, strict=True):
         assert start == pytest.approx(row.memory.total) or start == pytest.approx(memory[0])
-        assert not any(0 < line - start < 4 for line in (row.budget_gib or 0.0, memory[0])), "a total hides a line"
+        assert not any(0 < line - start < 4 for line in (row.budget_gib or 0.0, memory[0])), (
+            "a total hides a line"
+        )
 
 
 def test_the_command() -> None:

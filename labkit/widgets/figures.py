@@ -5,6 +5,9 @@ Plotly's script comes with its package, so nothing is fetched; a figure changes 
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -22,7 +25,8 @@ def figure(*traces: Any, x: str = "", y: str = "", height: int = 280, **layout: 
     x, y: the axes' titles, with units; a screen reader says them, too. height: in pixels. layout: anything
     else of Plotly's layout.
     """
-    from labkit.widgets.live_figure import LiveFigure
+    with _without_grammar():
+        from labkit.widgets.live_figure import LiveFigure
 
     axis = {"gridcolor": _GRID, "zerolinecolor": _GRID, "linecolor": _GRID, "automargin": True}
     found = LiveFigure(traces)
@@ -45,8 +49,25 @@ def figure(*traces: Any, x: str = "", y: str = "", height: int = 280, **layout: 
     return found
 
 
+@contextmanager
+def _without_grammar() -> Iterator[None]:
+    """Plotly imports `jsonschema`, which would build a parser for addresses from a grammar: over a second.
+
+    Where it is missing, jsonschema does not check two formats of addresses (see engines/site).
+    """
+    name = "rfc3987_syntax"
+    if name in sys.modules:
+        yield
+        return
+    sys.modules[name] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        sys.modules.pop(name, None)
+
+
 def warm() -> None:
-    """Load Plotly, and let it read its rules, which it does for the first figure: 1.5 s on two cores."""
+    """Load Plotly, and let it read its rules, which it does for the first figure: a second on two cores."""
     import plotly.graph_objects as go
 
     figure(go.Scatter(name="one", x=[0]), go.Bar(name="two", x=[0]), x="x", y="y").close()

@@ -34,3 +34,12 @@ def test_a_kernel_loads_it_ahead(before: str, loaded: str) -> None:
     code = LOADED.format(before=before)
     said = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert said.stdout.strip() == loaded
+
+
+def test_the_first_figure_builds_no_grammar_of_addresses() -> None:
+    code = (
+        "import sys; from labkit.widgets.figures import figure; figure()\n"
+        "print('jsonschema' in sys.modules, [each for each in sys.modules if 'rfc3987' in each])"
+    )
+    said = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert said.stdout.strip() == "True []"
