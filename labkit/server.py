@@ -5,12 +5,16 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from labkit import home
 from labkit.engines import process, vllm
 from labkit.engines.contract import Status
 from labkit.hardware import GIB
 from labkit.home import Replica, Server
+
+if TYPE_CHECKING:
+    import httpx
 
 TEXT = {
     "none": "No server is running. Start one with labkit.start() (or `labkit up`).",
@@ -29,6 +33,7 @@ TEXT = {
     "mute": "gives no answer ({why})",
     "silent": "nothing came within {seconds:.0f} s",
     "no_connection": "no connection",
+    "left_out": "the router has not yet seen all replicas well",
 }
 
 _LOG_TAIL_BYTES = 60_000
@@ -73,8 +78,32 @@ def faults(server: Server, ping_s: float) -> dict[int, str]:
 
 
 def unanswered(server: Server, ping_s: float) -> str | None:
-    """Why one of its replicas, or the router before them, does not answer; None where all do."""
-    return next(iter(faults(server, ping_s).values()), None) or ping(server, ping_s)
+    """Why one of its replicas, or the router before them, does not answer; None where all do.
+
+    A router that has seen a replica fail sends it nothing until it has looked once more.
+    """
+    return (
+        next(iter(faults(server, ping_s).values()), None) or ping(server, ping_s) or _left_out(server, ping_s)
+    )
+
+
+def _left_out(server: Server, timeout_s: float) -> str | None:
+    import httpx
+
+    try:
+        with _client(server, timeout_s) as client:
+            workers = client.get(f"{server.url.removesuffix('/v1')}/workers").json()["workers"]
+    except (httpx.HTTPError, ValueError, LookupError, TypeError):
+        return None  # another router than vLLM's
+    return None if all(each.get("is_healthy", True) for each in workers) else TEXT["left_out"]
+
+
+def _client(server: Server, timeout_s: float) -> httpx.Client:
+    """For questions to a server of this machine; a connection may take 2 s."""
+    import httpx
+
+    headers = {"Authorization": f"Bearer {server.key}"}
+    return httpx.Client(trust_env=False, timeout=httpx.Timeout(timeout_s, connect=2), headers=headers)
 
 
 def told(server: Server, silent: dict[int, str]) -> str:
@@ -129,10 +158,8 @@ def ping(server: Server, timeout_s: float, at: Server | Replica | None = None) -
     import httpx
 
     question = {"model": server.model, "max_tokens": 1, "messages": [{"role": "user", "content": "Hi"}]}
-    headers = {"Authorization": f"Bearer {server.key}"}
-    limit = httpx.Timeout(timeout_s, connect=2)
     try:
-        with httpx.Client(trust_env=False, timeout=limit, headers=headers) as client:
+        with _client(server, timeout_s) as client:
             reply = client.post(f"{(at or server).url}/chat/completions", json=question)
     except httpx.TimeoutException:
         return TEXT["silent"].format(seconds=timeout_s)

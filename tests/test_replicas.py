@@ -181,14 +181,26 @@ def test_the_real_router_spreads_and_locks(routed: None, tmp_path: Path) -> None
     assert ours == {"127.0.0.1"} and server.key not in Path(server.log).read_text()
 
 
+def workers(server: Server) -> list[dict[str, Any]]:
+    """What the router thinks of its replicas."""
+    lock = {"Authorization": f"Bearer {server.key}"}
+    reply = httpx.get(f"{server.url.removesuffix('/v1')}/workers", headers=lock, trust_env=False)
+    found: list[dict[str, Any]] = reply.json()["workers"]
+    return found
+
+
 def test_the_real_router_goes_on_without_a_replica_and_takes_it_back(routed: None, tmp_path: Path) -> None:
     server = up(tmp_path, replicas=2)
     lost, left = server.replicas
     kill(lost)
     assert [says(server) for _ in range(10)] == [(200, str(left.port))] * 10
     assert labkit.status().answering == 1
-    up(tmp_path, replicas=2)
     deadline = time.monotonic() + 20
+    while all(each["is_healthy"] for each in workers(server)):
+        assert time.monotonic() < deadline, "two looks, two seconds apart"
+        time.sleep(0.1)
+    up(tmp_path, replicas=2)
+    assert all(each["is_healthy"] for each in workers(server)), "up waits for the router's next look"
     while {says(server)[1] for _ in range(4)} != {str(lost.port), str(left.port)}:
         assert time.monotonic() < deadline, "the router looks every two seconds"
         time.sleep(0.5)
