@@ -57,6 +57,9 @@ def test_a_taken_port_is_passed_by_and_said(session: Session, first_start: tuple
     assert (
         said.notes[0] == f"Port {taken} is taken by something else, so the server uses port {server().port}."
     )
+    lines = Path(server().log).read_text().splitlines(keepends=True)
+    told = {vllm.stage("".join(lines[:end])) for end in range(len(lines))}
+    assert {"loading the weights", "warming up"} <= told
     # In their order, each once. A short one can pass between two looks at the log (a quarter of a second).
     life = [vllm.FIRST_STAGE, *(words for _, words in reversed(vllm.STAGES))]
     seen = [words for words, _ in groupby(each for each in said.stages if each in life)]

@@ -59,6 +59,11 @@ class Bench:
     """Whether a fork of the warm Python has served once."""
     copy_gb_s: float | None = None
 
+    def warm_for(self, asked: Configuration) -> serving.Warm | None:
+        """The warm Python, where the configuration may run in it and it can; waits until it has imported."""
+        may = asked.warm and asked.engine == "vllm"
+        return self.warm if may and self.warm and self.warm.usable() else None
+
     @property
     def spent(self) -> float:
         return time.monotonic() - self.began
@@ -91,8 +96,7 @@ def run(
             if asked.name in known:
                 print(TEXT["known"].format(name=asked.name), flush=True)
                 continue
-            if bench.warm and asked.warm and asked.engine == "vllm":
-                bench.warm.usable()  # its imports may take minutes, which are no configuration's
+            bench.warm_for(asked)  # its imports may take minutes, which are no configuration's
             if asked.seconds > bench.left:
                 facts = {"at": bench.spent, "name": asked.name, "needs": asked.seconds}
                 print(TEXT["skipped"].format(**facts, left=bench.left), flush=True)
@@ -149,7 +153,7 @@ def _nothing_measured(record: records.Record) -> None:
 
 def _serve(bench: Bench, asked: Configuration, record: records.Record, deadline: float) -> None:
     """Start vLLM, ask, end it. Replicas start one after the other: each takes its share of what is free."""
-    warm = bench.warm if asked.warm and bench.warm and bench.warm.usable() else None
+    warm = bench.warm_for(asked)
     try:
         _served(bench, asked, record, deadline, warm)
         bench.proven = bench.proven or warm is not None

@@ -49,7 +49,7 @@ def test_only_a_cpu_server_sleeps(
 
 
 FORKS = """
-import multiprocessing, os, socket
+import multiprocessing, socket
 
 def other(port):
     with socket.socket() as visitor:
