@@ -21,6 +21,7 @@ PACKAGES = (
     "bitsandbytes",
     "mistral-common",
     "compressed-tensors",
+    "vllm-router",
 )
 Record = dict[str, Any]
 
@@ -36,11 +37,15 @@ def versions() -> dict[str, str]:
     return found
 
 
-def machine_of(machine: Machine, cards: int) -> dict[str, Any]:
-    """The machine as far as a figure depends on it: its first `cards` are used, others may be beside them."""
+def machine_of(machine: Machine, cards: int, of: int) -> dict[str, Any]:
+    """The machine as far as a figure depends on it.
+
+    The configuration uses the first `cards`; the run has `of` for itself, so what is beyond those may be at
+    work for others.
+    """
     return {
         "gpus": [gpu.name for gpu in machine.gpus[:cards]],
-        "cards_beside": len(machine.gpus[cards:]),
+        "cards_beside": len(machine.gpus[of:]),
         "memory_gib": machine.gpus[0].memory_gib if machine.gpus else None,
         "driver": machine.gpus[0].driver if machine.gpus else None,
         "cuda": machine.gpus[0].cuda if machine.gpus else None,

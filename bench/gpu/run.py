@@ -117,7 +117,7 @@ def measure(bench: Bench, asked: Configuration) -> records.Record:
         "status": "measured",
         "configuration": asked.model_dump(mode="json"),
         "versions": records.versions(),
-        "machine": records.machine_of(hardware.machine(), bench.gpus),
+        "machine": records.machine_of(hardware.machine(), asked.cards, bench.gpus),
         "copy_gb_s": bench.copy_gb_s,
         "commit": records.commit(),
         "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
@@ -188,14 +188,31 @@ def _served(
         record["ready_s"] = max(serving.wait(each, memory_only, deadline) for each in started)
         record["memory"] = engine_log.numbers(first.log)
         if not memory_only:
-            ask([each.session for each in started], asked, deadline, record)
-            _nothing_measured(record)
+            _ask(bench, asked, started, record, deadline)
     finally:
         for each in started:
             each.end()
         if started:
             record["memory"] = engine_log.numbers(started[0].log)
             record["log"] = Path(started[0].server.log).name
+
+
+def _ask(
+    bench: Bench,
+    asked: Configuration,
+    started: list[serving.Started],
+    record: records.Record,
+    deadline: float,
+) -> None:
+    """Replicas are asked each by itself first, then all behind one address: so the router's part is seen."""
+    if asked.replicas == 1:
+        ask([started[0].session], asked, deadline, record)
+    else:
+        record["apart"] = ask([each.session for each in started], asked, deadline, {})["speeds"]
+        log = bench.work / "logs" / f"{asked.name}-router.log"
+        with serving.one_address(started, log, deadline) as front:
+            ask([front], asked, deadline, record)
+    _nothing_measured(record)
 
 
 def _in_process(bench: Bench, asked: Configuration, record: records.Record, deadline: float) -> None:

@@ -8,7 +8,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,7 +17,7 @@ import psutil
 
 from bench.gpu import card, engine_log
 from bench.gpu.configurations import Configuration
-from labkit.engines import ports, process, vllm
+from labkit.engines import ports, process, router, vllm
 from labkit.engines.recipe import Command, Device, recipe_for_variant
 from labkit.errors import LabkitError
 from labkit.home import Server
@@ -34,6 +35,8 @@ TEXT = {
     "slow": "not ready after {seconds:.0f} s: it was {stage}",
     "refused": "the first request was refused: {why}",
     "not_warm": "the Python with imports cannot be used: {why}",
+    "no_port": "no port from {low} to {high} is free",
+    "no_address": "the router before the replicas does not answer after {seconds:.0f} s",
 }
 
 
@@ -122,7 +125,7 @@ def composed(
         extra_flags=(*dummy, *asked.extra_flags),
     )
     share = asked.share(memory_gib) if memory_gib else recipe.gpu_memory_utilization
-    port = _free_port()
+    port = _free_port(place)
     command = vllm.command(replace(recipe, gpu_memory_utilization=share), port)
     first = card.first() + place * asked.gpus
     seen = ",".join(str(first + number) for number in range(asked.gpus))
@@ -170,9 +173,32 @@ def wait(started: Started, memory_only: bool, deadline: float) -> float:
     return time.monotonic() - started.began
 
 
-def _free_port() -> int:
-    for port in range(8100 + 50 * card.first(), 8200):
+@contextmanager
+def one_address(replicas: list[Started], log: Path, deadline: float) -> Iterator[Session]:
+    """vLLM's router before them, as labkit runs it, until the block ends. Raises LabkitError.
+
+    Once it answers it has seen all of them well: it waits for that itself when it starts.
+    """
+    began, first = time.monotonic(), replicas[0].server
+    port, counts = _free_port(len(replicas)), _free_port(len(replicas) + 1)
+    composed = router.command(port, counts, [each.server.url for each in replicas])
+    pid, born = process.spawn(composed.argv, router.environment(composed), log, log.parent)
+    front = replace(first, pid=pid, create_time=born, port=port, log=str(log))
+    try:
+        while ping(front, 5) is not None:
+            if time.monotonic() > deadline or not process.alive(pid, born):
+                raise LabkitError(TEXT["no_address"].format(seconds=time.monotonic() - began))
+            time.sleep(_LOOK_S)
+        yield Session(front.url, front.key, front.model, engine="vllm")
+    finally:
+        process.end(pid, born, grace_s=_GRACE_S)
+
+
+def _free_port(place: int) -> int:
+    """A server takes its port only some seconds after its start: each place looks among its own five."""
+    low = 8100 + 50 * card.first() + 5 * place
+    for port in range(low, low + 5):
         if holder := ports.hold(port):
             holder.close()
             return port
-    raise LabkitError("no port from 8100 to 8199 is free")
+    raise LabkitError(TEXT["no_port"].format(low=low, high=low + 4))
