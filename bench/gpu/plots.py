@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import cycle
 from pathlib import Path
+from typing import Any
 
+from bench.gpu import side_by_side
 from bench.gpu.records import Record
 
+CARDS = ("C0o-", "C1o-", "C2o-", "C0s--", "C1s--", "C2s--")
+"""A colour for each way to use the cards, a line for each variant."""
 _LEAST = 3
-"""Numbers of streams that make a line."""
+"""Numbers of streams that make a line: a straight one between two ends says what nobody measured."""
 TEXT = {
     "memory": "Memory in vLLM, GiB",
     "speed": "Tokens a second, all streams",
+    "cards": "Tokens a second, all streams: one card and two",
     "streams": "streams",
 }
 PARTS = {
@@ -28,15 +35,23 @@ def draw(found: list[Record], folder: Path) -> dict[str, Path]:
 
     matplotlib.use("Agg")
     matplotlib.rcParams.update({"svg.hashsalt": "measured", "svg.fonttype": "none", "font.size": 9})
-    good = [each for each in found if each["status"] == "measured"]
+    every = [each for each in found if each["status"] == "measured"]
+    good = [each for each in every if not side_by_side.again(each)]
     split = [each for each in good if "kv_gib" in (each.get("memory") or {}) and each["machine"]["gpus"]]
-    loaded = [each for each in good if len(each.get("speeds") or ()) > 1]
+    lines = {
+        each["name"]: each["speeds"]
+        for each in good
+        if len(each.get("speeds") or ()) >= _LEAST and len(each["machine"]["gpus"]) == 1
+    }
+    ways = {each.name: list(each.loads.values()) for each in side_by_side.ways(every)}
     folder.mkdir(parents=True, exist_ok=True)
     drawn = {}
     if split:
         drawn["memory"] = _memory(split, folder / "memory.svg")
-    if loaded:
-        drawn["speed"] = _speed(loaded, folder / "speed.svg")
+    if lines:
+        drawn["speed"] = _speed(TEXT["speed"], lines, folder / "speed.svg")
+    if ways:
+        drawn["cards"] = _speed(TEXT["cards"], ways, folder / "cards.svg", CARDS)
     return drawn
 
 
@@ -56,17 +71,20 @@ def _memory(found: list[Record], path: Path) -> Path:
     return _save(figure, axes, path)
 
 
-def _speed(found: list[Record], path: Path) -> Path:
+def _speed(
+    title: str,
+    lines: dict[str, list[dict[str, Any]]],
+    path: Path,
+    styles: Sequence[str] = ("C0o-", "C1o-", "C2o-", "C3o-"),
+) -> Path:
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(figsize=(8, 4), layout="constrained")
-    for each in found:
-        if len(each["speeds"]) < _LEAST:
-            continue  # a straight line between two ends says what nobody measured
-        at = [one["streams"] for one in each["speeds"]]
-        axes.plot(at, [one["tokens_per_s"] for one in each["speeds"]], "o-", label=each["name"])
-    axes.set(title=TEXT["speed"], xlabel=TEXT["streams"], xscale="log")
-    ticks = sorted({one["streams"] for each in found for one in each["speeds"]})
+    for (name, loads), style in zip(lines.items(), cycle(styles), strict=False):
+        at = [each["streams"] for each in loads]
+        axes.plot(at, [each["tokens_per_s"] for each in loads], style, label=name)
+    axes.set(title=title, xlabel=TEXT["streams"], xscale="log")
+    ticks = sorted({each["streams"] for loads in lines.values() for each in loads})
     axes.set_xticks(ticks, list(map(str, ticks)))
     axes.minorticks_off()
     axes.set_ylim(bottom=0)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.gpu import against, others, plots, records
+from bench.gpu import against, others, plots, records, side_by_side
 from bench.gpu.against import Compared
 from bench.gpu.records import Record
 from labkit.errors import LabkitError
@@ -45,6 +45,19 @@ one stream's tokens a second (1 / TPOT) over the measured copy rate divided by t
 
 Questions of 512 tokens (128 for one stream) and answers of 256, no two questions alike. TTFT and TPOT are \
 medians, in milliseconds.
+""",
+    "two": """\
+## Two cards, side by side
+
+One card; both cards at every layer (`--tensor-parallel-size 2`, 65,536 tokens of context); or a whole \
+model on each, behind one address (vLLM's router). Measured one after the other on the same machine, whose \
+two cards are joined by NVLink. Tokens a second, the factor over the one card, and the median TTFT. *Card*: \
+the most that the driver saw in use on either. *Ready*: warm, its Python had imported vLLM; and the replicas \
+find what the one card has compiled. *Apart*: the same two replicas, each asked by itself, without the router.
+
+Tensor parallel is faster for one reader, and up to 128 at once. With 256 at once in BF16 the replicas \
+overtake it, and the one card falls back: its cache holds 155,216 tokens, and so many conversations of 768 \
+want 196,608. The router takes 2 % at most. FP8 replicas were not asked by 128 and 256.
 """,
     "pictures": """\
 ## Pictures
@@ -95,20 +108,24 @@ def write(results: Path = records.RESULTS, docs: Path = DOCS) -> Path:
 def _sections(found: list[Record], drawn: dict[str, Path], docs: Path) -> Iterable[str]:
     good = [each for each in found if each["status"] == "measured"]
     vllm = [each for each in good if each["configuration"]["engine"] == "vllm" and each.get("memory")]
+    once = [each for each in good if not side_by_side.again(each)]
+    starts = [each for each in vllm if not side_by_side.again(each)]
     yield TEXT["head"]
     yield from [TEXT["machines"], "", machines(found), ""]
     if beside := [f"`{each['name']}`" for each in found if each["machine"].get("cards_beside")]:
         yield from [TEXT["beside"].format(names=", ".join(beside)), ""]
-    yield from [TEXT["memory"], memory(vllm), "", *_plot(drawn, "memory", docs)]
-    compared = [each for each in map(against.compare, good) if each is not None]
+    yield from [TEXT["memory"], memory(starts), "", *_plot(drawn, "memory", docs)]
+    compared = [each for each in map(against.compare, once) if each is not None]
     yield from [TEXT["planner"], planner(compared), ""]
     if said := others.read():
         names = {key.replace("-", "_"): value for key, value in said["versions"].items()}
         yield from [TEXT["others"].format(**names), beside_others(compared, said), ""]
     yield from [TEXT["speed"], speeds(vllm), "", *_plot(drawn, "speed", docs)]
+    if rows := side_by_side.table(vllm, table):
+        yield from [TEXT["two"], rows, "", *_plot(drawn, "cards", docs)]
     if any(each.get("pictures") for each in good):
         yield from [TEXT["pictures"], pictures(good), ""]
-    if rows := tuned(good):
+    if rows := tuned([each for each in once if len(each["machine"]["gpus"]) < 2]):
         yield from [TEXT["tuned"], rows, ""]
     if inside := [each for each in good if each["configuration"]["engine"] == "transformers"]:
         yield from [TEXT["transformers"], transformers(inside), ""]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,9 @@ import pytest
 
 from bench.gpu import configurations, records, run, serving, shapes
 from bench.gpu.configurations import Configuration
-from labkit import catalog
+from labkit import catalog, hardware
 from labkit.errors import LabkitError
+from labkit.nvml import Gpu
 
 FOLDER = configurations.FOLDER
 EVERY = configurations.read(FOLDER / "configurations.yaml")
@@ -48,6 +50,20 @@ def test_the_command_is_labkits_with_dummy_weights_last(tmp_path: Path) -> None:
     assert words[words.index("--gpu-memory-utilization") + 1] == "0.54"
     assert words[words.index("--port") + 1] == str(port) and "--language-model-only" in words
     assert dict(command.env)["CUDA_VISIBLE_DEVICES"] == "2,3"
+
+
+def test_replicas_do_not_get_the_same_port_before_the_first_has_taken_it(tmp_path: Path) -> None:
+    folder = shapes.mistral_folder("mistral-small-3.1", "BF16", tmp_path / "shape")
+    given = [serving.composed(a(replicas=2), folder, 79.18, "cuda", place) for place in (0, 1)]
+    assert len({port for _, port in given}) == 2
+    assert [dict(command.env)["CUDA_VISIBLE_DEVICES"] for command, _ in given] == ["0", "1"]
+
+
+def test_a_record_names_the_cards_that_its_configuration_used() -> None:
+    gpus = tuple(Gpu(str(number), 79.2, 78.0, "580.1", "13.0") for number in range(3))
+    machine = replace(hardware.machine(), gpus=gpus)
+    said = records.machine_of(machine, 1, of=2)
+    assert (said["gpus"], said["cards_beside"]) == (["0"], 1)
 
 
 def test_the_shape_is_the_official_one(tmp_path: Path) -> None:

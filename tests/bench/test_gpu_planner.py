@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import labkit
-from bench.gpu import against, engine_log, records, report
+from bench.gpu import against, engine_log, records, report, side_by_side
 from bench.gpu.against import Compared
 from labkit.errors import LabkitError
 from tests.bench.test_gpu_log import GPU
@@ -54,6 +54,38 @@ def test_the_recipe_to_start_with_is_faster_than_the_guides() -> None:
     rates = [{each["streams"]: each["tokens_per_s"] for each in record["speeds"]} for record in (ours, guide)]
     ratios = {streams: rates[0][streams] / rate for streams, rate in rates[1].items()}
     assert set(ratios) == {1, 4, 16, 64} and min(ratios.values()) >= 1 and ratios[64] >= 1.3, ratios
+
+
+def test_what_the_page_says_of_two_cards() -> None:
+    measured = [record for record in RECORDS if record["status"] == "measured"]
+    ways = side_by_side.ways(measured)
+    assert [way.name for way in ways] == list(side_by_side.WAYS)
+    assert len({(way.record["commit"], way.record["copy_gb_s"]) for way in ways}) == 1, "not one run"
+    rates = {way.name: {at: load["tokens_per_s"] for at, load in way.loads.items()} for way in ways}
+    for variant in ("BF16", "FP8"):
+        one, both, two = (
+            rates[f"{variant}, {way}"] for way in ("one card", "tensor parallel 2", "two replicas")
+        )
+        for streams in set(both) & set(two) - {256}:
+            assert both[streams] > two[streams] >= 0.99 * one[streams]
+    assert rates["BF16, two replicas"][256] > rates["BF16, tensor parallel 2"][256]
+    assert rates["BF16, one card"][256] < rates["BF16, one card"][128]
+    assert max(rates["FP8, two replicas"]) == 64
+    for way in ways:
+        if direct := side_by_side.apart(measured, way):
+            for streams, load in direct.loads.items():
+                assert way.loads[streams]["tokens_per_s"] > 0.98 * load["tokens_per_s"]
+
+
+def test_lesson_02_says_the_same_of_two_cards() -> None:
+    ways = {way.name: way.loads for way in side_by_side.ways(RECORDS)}
+    lesson = (report.DOCS.parent / "notebooks" / "02_vllm_serving.ipynb").read_text("utf-8")
+    for said, name in (("layers shared", "tensor parallel 2"), ("two replicas", "two replicas")):
+        ratios = [
+            ways[f"BF16, {name}"][streams]["tokens_per_s"] / ways["BF16, one card"][streams]["tokens_per_s"]
+            for streams in (1, 64, 256)
+        ]
+        assert " | ".join([f"| {said}", *(f"{ratio:.2f}x" for ratio in ratios)]) in lesson
 
 
 def test_no_stream_is_faster_than_the_ceiling() -> None:
