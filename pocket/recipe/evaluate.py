@@ -231,11 +231,16 @@ def main() -> None:
     import labkit
     from pocket.formats import prepare
 
+    ran = labkit.status().state != "none"
     session = labkit.start()
     use_random_tokens(Template(prepare() / "tekken.json"))
     client = AsyncOpenAI(base_url=session.client.base_url, api_key=session.api_key, timeout=600)
     exam = Exam(client, session.model, args.draws, args.seed)
-    results = asyncio.run(sit(exam, args.only))
+    try:
+        results = asyncio.run(sit(exam, args.only))
+    finally:
+        if not ran:  # the server of another program stays
+            labkit.stop()
     print("\n" + table(results))
     if args.json:
         data = {"results": [asdict(r) for r in results], "wrong": exam.wrong}

@@ -49,12 +49,24 @@ def test_only_a_cpu_server_sleeps(
 
 
 FORKS = """
-import multiprocessing, socket
+import multiprocessing, os, socket
 
-def other(port):
+def start_of_next():
+    return multiprocessing.get_context("spawn").get_start_method()
+
+def worker():
+    import torch
+    print(start_of_next(), os.sched_getaffinity(0), torch.get_num_threads(), flush=True)
+
+def engine(port):
     with socket.socket() as visitor:
         said = visitor.connect_ex(("127.0.0.1", port))
-    print(multiprocessing.get_context("spawn").get_start_method(), "shut" if said else "open", flush=True)
+    print(start_of_next(), "shut" if said else "open", flush=True)
+    for places in ("{0}", "{0,1}") if start_of_next() == "fork" else ():
+        os.environ["OMP_PLACES"] = places
+        child = multiprocessing.get_context("spawn").Process(target=worker)
+        child.start()
+        child.join()
 
 context = multiprocessing.get_context("spawn")
 door = socket.create_server(("127.0.0.1", 0))
@@ -62,7 +74,7 @@ port = door.getsockname()[1]
 print(context.get_start_method(), flush=True)
 if context.get_start_method() == "fork":
     gate, pipe = multiprocessing.Pipe()
-    child = context.Process(target=lambda: (pipe.recv(), other(port)))
+    child = context.Process(target=lambda: (pipe.recv(), engine(port)))
     child.start()
     door.close()
     gate.send("closed")
@@ -74,17 +86,22 @@ if context.get_start_method() == "fork":
 @pytest.mark.parametrize(
     ("variables", "module", "said"),
     [
-        ({"VLLM_CPU_KVCACHE_SPACE": "1"}, API_SERVER, "fork\nspawn shut"),
+        ({"VLLM_CPU_KVCACHE_SPACE": "1"}, API_SERVER, "fork\nfork shut\nspawn {0} 1\nspawn {0, 1} 2"),
+        (
+            {"VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_CPU_OMP_THREADS_BIND": "nobind"},
+            API_SERVER,
+            "fork\nspawn shut",
+        ),
         ({"VLLM_CPU_KVCACHE_SPACE": "1"}, "another.module", "spawn"),
         ({"VLLM_CPU_KVCACHE_SPACE": "1", "LABKIT_SPIN": "1"}, API_SERVER, "spawn"),
         ({}, API_SERVER, "spawn"),
     ],
 )
-def test_only_a_cpu_server_forks_its_engine_and_keeps_the_door_for_itself(
+def test_only_a_cpu_server_forks_its_engine_and_worker_and_keeps_the_door_for_itself(
     variables: dict[str, str], module: str, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The engine's own workers are started anew, and the door is shut once the server has shut it."""
-    for name in ("VLLM_CPU_KVCACHE_SPACE", "LABKIT_SPIN"):
+    """A worker is on the cores that were chosen for it; the door is shut once the server has shut it."""
+    for name in ("VLLM_CPU_KVCACHE_SPACE", "LABKIT_SPIN", "VLLM_CPU_OMP_THREADS_BIND"):
         monkeypatch.delenv(name, raising=False)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)

@@ -16,10 +16,11 @@ the last step. On Linux 6.18 whoever shares the core (a notebook, a browser, the
 for seconds. A GPU's server has cores to spare; on a CPU it sleeps for 50 us at a time, and asks Linux not to
 make that 100. `python -m bench.neighbour` measures both.
 
-The fork: on a GPU vLLM's engine is a fork of the API server's process; on a CPU it would be a new Python with
-ten seconds of imports. Only the worker needs that (OpenMP reads its threads' cores when it is loaded), so
-here too the engine is forked. It lets go of the server's door, which would else stay open behind a server
-that is gone.
+The fork: on a GPU vLLM's engine is a fork of the API server's process, and the worker one of the engine's; on
+a CPU each would be a new Python with ten seconds of imports, since OpenMP reads its threads' cores when it is
+loaded. Here too they are forked. The server computes with one thread, for a fork of a process with more would
+wait for threads that it does not have; the worker then takes the cores that vLLM chose for it. Each lets go
+of the server's door, which would else stay open behind a server that is gone.
 
 `LABKIT_SPIN=1` leaves vLLM's waiting and starting as they are.
 """
@@ -28,6 +29,7 @@ import ctypes
 import importlib.machinery
 import importlib.util
 import os
+import re
 import sys
 import time
 from pathlib import Path
@@ -36,16 +38,40 @@ _HERE = Path(__file__).resolve().parent
 _PR_SET_TIMERSLACK = 29
 
 
-def _fork_the_engine():  # type: ignore[no-untyped-def]
+def _fork_engine_and_worker():  # type: ignore[no-untyped-def]
     import multiprocessing
 
-    here, context = os.getpid(), multiprocessing.get_context
+    context, forks = multiprocessing.get_context, 0
+    most = 1 if os.environ.get("VLLM_CPU_OMP_THREADS_BIND") == "nobind" else 2
 
     def get_context(method=None):  # type: ignore[no-untyped-def]
-        return context("fork" if method == "spawn" and os.getpid() == here else method)
+        return context("fork" if method == "spawn" and forks < most else method)
 
+    def in_child():  # type: ignore[no-untyped-def]
+        nonlocal forks
+        forks += 1
+        _leave_the_door()
+        if forks == most == 2:
+            _take_the_cores()
+
+    if most == 2:
+        os.environ["OMP_NUM_THREADS"] = "1"
     multiprocessing.get_context = get_context
-    os.register_at_fork(after_in_child=_leave_the_door)
+    os.register_at_fork(after_in_child=in_child)
+
+
+def _take_the_cores():  # type: ignore[no-untyped-def]
+    """What OpenMP would do when it is loaded with the variables that vLLM has set for this worker."""
+    places = os.environ.get("GOMP_CPU_AFFINITY") or os.environ["OMP_PLACES"]
+    cores = [int(number) for number in re.findall(r"\d+", places)]
+    os.sched_setaffinity(0, cores)
+    with open("/proc/self/maps") as maps:
+        loaded = {line.split()[-1] for line in maps if "libgomp" in line}
+    for path in loaded:
+        ctypes.CDLL(path).omp_set_num_threads(len(cores))
+    import torch
+
+    torch.set_num_threads(len(cores))
 
 
 def _leave_the_door():  # type: ignore[no-untyped-def]
@@ -83,7 +109,7 @@ if os.environ.get("VLLM_CPU_KVCACHE_SPACE") and not os.environ.get("LABKIT_SPIN"
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_TIMERSLACK, 1000)  # ns
         if "vllm.entrypoints.openai.api_server" in sys.orig_argv:
-            _fork_the_engine()
+            _fork_engine_and_worker()
 
 _others = [folder for folder in sys.path if Path(folder or ".").resolve() != _HERE]
 if (_next := importlib.machinery.PathFinder.find_spec("sitecustomize", _others)) is not None:
