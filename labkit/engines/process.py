@@ -105,14 +105,21 @@ def end(pid: int, create_time: float, grace_s: float = 10) -> int:
 
 
 def memory_bytes(pid: int, create_time: float) -> int:
-    """Resident memory of the whole family, in bytes. Pages shared between its processes count twice."""
+    """Memory of the whole family, in bytes. What its forks share counts once on Linux, which tells."""
     total = 0
     for process in family(pid, create_time):
         try:
-            total += process.memory_info().rss
+            total += _memory(process)
         except psutil.Error:
             continue
     return total
+
+
+def _memory(process: psutil.Process) -> int:
+    try:
+        return int(process.memory_full_info().pss)
+    except (AttributeError, psutil.AccessDenied):  # only Linux shares out, and only our own
+        return int(process.memory_info().rss)
 
 
 def _is_same(pid: int, create_time: float) -> bool:

@@ -20,6 +20,16 @@ child = "import subprocess as s, sys, time; s.Popen([sys.executable, '-c', 'impo
 subprocess.Popen([sys.executable, "-c", child + "; print('up', flush=True); time.sleep(60)"])
 time.sleep(60)
 """
+FORKS = """
+import os, time
+held = bytearray(os.urandom(1 << 20)) * 200
+for _ in range(3):
+    if os.fork() == 0:
+        break
+else:
+    print("up", flush=True)
+time.sleep(60)
+"""
 DEAF = """
 import signal, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -48,6 +58,15 @@ def test_it_lives_in_a_session_of_its_own(family: tuple[int, float]) -> None:
     pid, born = family
     assert process.alive(pid, born) and os.getsid(pid) == pid != os.getsid(0)
     assert process.memory_bytes(pid, born) > 3_000_000
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the system does not share it out")
+def test_memory_that_forks_share_counts_once(tmp_path: Path) -> None:
+    pid, born = start(FORKS, tmp_path)
+    try:
+        assert 200 < process.memory_bytes(pid, born) / 2**20 < 300
+    finally:
+        assert process.end(pid, born, grace_s=0.1) == 4
 
 
 def test_the_end_takes_all_generations(family: tuple[int, float]) -> None:
