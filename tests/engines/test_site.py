@@ -108,6 +108,37 @@ def test_only_a_cpu_server_forks_its_engine_and_worker_and_keeps_the_door_for_it
     assert run(FORKS, SITE, arguments=[module]) == said
 
 
+COUNTS = """
+import os, socket
+door, others = socket.create_server(("127.0.0.1", 0)), socket.socketpair()
+before = os.listdir("/proc/self/fd")
+if os.fork() == 0:
+    print(os.listdir("/proc/self/fd") == before, flush=True)
+    os._exit(0)
+os.wait()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nothing is forked")
+def test_a_fork_holds_nothing_more_than_it_was_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pipe that the worker held twice would not end with the engine: the worker would stay behind."""
+    monkeypatch.setenv("VLLM_CPU_KVCACHE_SPACE", "1")
+    assert run(COUNTS, SITE, arguments=[API_SERVER]) == "True"
+
+
+@pytest.mark.engine
+def test_a_killed_engine_takes_its_worker_along(session: labkit.Session) -> None:
+    server = home.read()
+    assert server is not None
+    family = psutil.Process(server.pid).children(recursive=True)
+    engine = next(each for each in family if "EngineCore" in each.name())
+    worker = next(each for each in family if "Worker" in each.name())
+    engine.kill()
+    psutil.wait_procs([worker], timeout=30)
+    assert not worker.is_running()
+    assert labkit.status().state != "ready"
+
+
 @pytest.mark.engine
 def test_a_server_that_has_just_answered_leaves_its_cores_to_others(session: labkit.Session) -> None:
     """It looks for work some thousand times a second, and sleeps in between.

@@ -80,12 +80,12 @@ def _leave_the_door():  # type: ignore[no-untyped-def]
     with open(os.devnull) as nothing:
         for name in os.listdir("/proc/self/fd"):
             try:
-                with socket.socket(fileno=os.dup(int(name))) as found:
-                    is_door = found.family in (socket.AF_INET, socket.AF_INET6)
+                found = socket.socket(fileno=int(name))
             except OSError:  # no socket, or the list's own folder
                 continue
-            if is_door:
+            if found.family in (socket.AF_INET, socket.AF_INET6):
                 os.dup2(nothing.fileno(), int(name))  # a number that is closed would be taken by another file
+            found.detach()
 
 
 def _run(spec):  # type: ignore[no-untyped-def]
