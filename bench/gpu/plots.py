@@ -36,7 +36,7 @@ def draw(found: list[Record], folder: Path) -> dict[str, Path]:
     matplotlib.use("Agg")
     matplotlib.rcParams.update({"svg.hashsalt": "measured", "svg.fonttype": "none", "font.size": 9})
     every = [each for each in found if each["status"] == "measured"]
-    good = [each for each in every if not side_by_side.again(each)]
+    good = side_by_side.once(every)
     split = [each for each in good if "kv_gib" in (each.get("memory") or {}) and each["machine"]["gpus"]]
     lines = {
         each["name"]: each["speeds"]
@@ -75,7 +75,7 @@ def _speed(
     title: str,
     lines: dict[str, list[dict[str, Any]]],
     path: Path,
-    styles: Sequence[str] = ("C0o-", "C1o-", "C2o-", "C3o-"),
+    styles: Sequence[str] = ("o-",),
 ) -> Path:
     from matplotlib import pyplot
 

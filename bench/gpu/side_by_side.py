@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from bench.gpu import tables
 from bench.gpu.records import Record
 
 STREAMS = (1, 16, 64, 128, 256)
@@ -31,15 +32,20 @@ class Way:
     """One way to use the cards: its start, and all that was asked of it."""
 
     name: str
-    variant: str
     record: Record
     loads: dict[int, dict[str, Any]]
     """By streams, as `loading.ask` measures them."""
+    apart: dict[int, dict[str, Any]]
+    """The same of replicas without a router before them."""
+
+    @property
+    def variant(self) -> str:
+        return str(self.record["configuration"]["variant"])
 
 
-def again(record: Record) -> bool:
-    """Whether it is the start of another record once more, under other loads (`x-crowd` of `x`)."""
-    return str(record["name"]).endswith(_CROWD)
+def once(found: Iterable[Record]) -> list[Record]:
+    """Without those that are the start of another record once more, under other loads (`x-crowd` of `x`)."""
+    return [each for each in found if not each["name"].endswith(_CROWD)]
 
 
 def ways(found: Iterable[Record]) -> list[Way]:
@@ -47,49 +53,44 @@ def ways(found: Iterable[Record]) -> list[Way]:
     by_name = {each["name"]: each for each in found}
     every = []
     for name, configuration in WAYS.items():
-        main = by_name.get(configuration)
-        if main is None:
-            continue
-        asked = [main, *_crowd(by_name, configuration)]
-        every.append(Way(name, main["configuration"]["variant"], main, _loads(asked, "speeds")))
-    both = [each.record for each in every if len(each.record["machine"]["gpus"]) > 1]
-    return [each for each in every if any(each.record["commit"] == one["commit"] for one in both)]
+        if main := by_name.get(configuration):
+            asked = [main, *_crowd(by_name, configuration)]
+            every.append(Way(name, main, _loads(asked, "speeds"), _loads(asked, "apart")))
+    runs = {each.record["commit"] for each in every if len(each.record["machine"]["gpus"]) > 1}
+    return [each for each in every if each.record["commit"] in runs]
 
 
-def apart(found: Iterable[Record], way: Way) -> Way | None:
-    """The same replicas without a router before them; None for what is no replicas."""
-    by_name = {each["name"]: each for each in found}
-    asked = [way.record, *_crowd(by_name, way.record["name"])]
-    loads = _loads(asked, "apart")
-    return Way(TEXT["apart"].format(name=way.name), way.variant, way.record, loads) if loads else None
-
-
-def table(found: Sequence[Record], of: Callable[[Sequence[str], Iterable[Sequence[str]]], str]) -> str:
-    """As Markdown, by the function that makes tables; "" where there is nothing to compare."""
+def table(found: Iterable[Record]) -> str:
+    """As Markdown; "" where there is nothing to compare."""
     every = ways(found)
-    first = {each.variant: each for each in reversed(every)}
-    rows = [_row(each, first[each.variant]) for each in every]
-    rows += [_row(one, first[one.variant]) for each in every if (one := apart(found, each))]
+    first = {each.variant: each.loads for each in reversed(every)}
+    rows = [_row(each.name, each, each.loads, first[each.variant]) for each in every]
+    rows += [
+        _row(TEXT["apart"].format(name=each.name), each, each.apart, first[each.variant])
+        for each in every
+        if each.apart
+    ]
     streams = [TEXT["head"].format(streams=count, s="s" if count > 1 else "") for count in STREAMS]
     head = ("", "card, GiB", "KV tokens", "ready", *streams)
-    return of(head, rows) if len(every) > 1 else ""
+    return tables.table(head, rows) if len(every) > 1 else ""
 
 
-def _row(way: Way, first: Way) -> tuple[str, ...]:
-    record, copies = way.record, way.record["configuration"]["replicas"]
-    tokens = f"{record['memory']['kv_tokens']:,}"
+def _row(
+    name: str, way: Way, loads: dict[int, dict[str, Any]], first: dict[int, dict[str, Any]]
+) -> tuple[str, ...]:
+    copies = way.record["configuration"]["replicas"]
+    tokens = f"{way.record['memory']['kv_tokens']:,}"
     cells = []
     for count in STREAMS:
-        load, base = way.loads.get(count), first.loads.get(count)
+        load, base = loads.get(count), first.get(count)
         if load is None or base is None:
             cells.append("-")
             continue
         ratio = load["tokens_per_s"] / base["tokens_per_s"]
         facts = {"rate": load["tokens_per_s"], "ratio": ratio, "first": load["first_token_ms"] / 1000}
         cells.append(TEXT["cell"].format(**facts))
-    ready = f"{record['ready_s']:.0f} s{'' if record['python'] == 'cold' else ' (warm)'}"
-    card = f"{max(record['nvml']['taken_gib']):.2f}"
-    return way.name, card, tokens if copies == 1 else f"{copies} x {tokens}", ready, *cells
+    tokens = tokens if copies == 1 else f"{copies} x {tokens}"
+    return name, tables.card(way.record), tokens, tables.ready(way.record), *cells
 
 
 def _crowd(by_name: dict[str, Record], name: str) -> list[Record]:
